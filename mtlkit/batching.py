@@ -1,0 +1,272 @@
+"""Sentences to batches: encoded, bucketed by length, padded, and mixed across tasks.
+
+A stage of a route names tasks, each with its labelled sentences.  Sentences that carry labels for
+the same tasks form a :class:`Stratum`; a batch is drawn from one stratum, so every task named in
+it is labelled in every sentence of the batch and no loss needs a mask for missing labels.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Int
+from torch import Tensor
+
+from mtlkit.corpora import Example
+from mtlkit.routes import TASKS, Recipe
+from mtlkit.tokenization import Encoding, Subwords
+
+__all__ = [
+    "IGNORED",
+    "Batch",
+    "BatchingError",
+    "Item",
+    "Stratum",
+    "buckets",
+    "collate",
+    "encode",
+    "mask_subwords",
+    "schedule",
+    "stratify",
+]
+
+IGNORED = -100
+"""Target of a padded place: what ``torch.nn.functional.cross_entropy`` ignores by default."""
+
+
+class BatchingError(ValueError):
+    """Sentences that cannot be turned into batches."""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One encoded sentence with its targets.
+
+    ``targets[task]``: tags ``[word]``, trees ``[word, 2]`` (head, relation), classes ``[]``.
+    """
+
+    encoding: Encoding
+    targets: Mapping[str, np.ndarray]
+
+
+@dataclass(frozen=True, slots=True)
+class Stratum:
+    """Sentences that are labelled for the same tasks."""
+
+    tasks: tuple[str, ...]
+    items: tuple[Item, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Padded sentences.
+
+    ``first``, ``last``: where each word's sub-words begin and end, in ``ids``.
+    """
+
+    ids: Int[Tensor, "batch subword"]
+    mask: Bool[Tensor, "batch subword"]
+    first: Int[Tensor, "batch word"]
+    last: Int[Tensor, "batch word"]
+    shapes: Int[Tensor, "batch word"]
+    words: Bool[Tensor, "batch word"]
+    targets: Mapping[str, Tensor] = field(default_factory=dict)
+
+    @property
+    def subwords(self) -> int:
+        """How many sub-words are in the batch, padding left out."""
+        return int(self.mask.sum())
+
+
+def _target(task: str, value: Any, index: Mapping[str, int], example: Example) -> np.ndarray:
+    kind = TASKS[task]
+    try:
+        if kind == "tree":
+            return np.array([(head, index[relation]) for head, relation in value], dtype=np.int64)
+        if kind == "class":
+            return np.array(index[value], dtype=np.int64)
+        return np.array([index[tag] for tag in value], dtype=np.int64)
+    except KeyError as error:
+        raise BatchingError(
+            f"sentence {example.id}: label {error.args[0]!r} of task {task!r} is not one of the "
+            f"{len(index)} labels the head was made for"
+        ) from None
+
+
+def encode(
+    examples: Iterable[Example],
+    subwords: Subwords,
+    labels: Mapping[str, Sequence[str]],
+) -> tuple[Item, ...]:
+    """Encode sentences; targets for the tasks in ``labels`` (task to label names) they carry."""
+    examples = list(examples)
+    subwords.learn(word for example in examples for word in example.words)
+    indices = {task: {name: i for i, name in enumerate(names)} for task, names in labels.items()}
+    return tuple(
+        Item(
+            subwords.encode(example.words),
+            {
+                task: _target(task, example.labels[task], index, example)
+                for task, index in indices.items()
+                if task in example.labels
+            },
+        )
+        for example in examples
+    )
+
+
+def stratify(
+    examples: Mapping[str, Sequence[Example]],
+    subwords: Subwords,
+    labels: Mapping[str, Sequence[str]],
+) -> tuple[Stratum, ...]:
+    """Group the labelled sentences of a stage's tasks by the tasks they are labelled for.
+
+    The ``mlm`` task corrupts its input, so its sentences are never shared with another task.
+
+    Parameters
+    ----------
+    examples
+        Task to its labelled sentences; the same sentence may occur under several tasks.
+    """
+    tasks_of: dict[tuple[Any, ...], list[str]] = {}
+    found: dict[tuple[Any, ...], Example] = {}
+    for task, sentences in examples.items():
+        for example in sentences:
+            key = (TASKS[task] == "mlm", example.id, example.words)
+            tasks_of.setdefault(key, []).append(task)
+            found[key] = example
+    groups: dict[tuple[str, ...], list[Example]] = {}
+    for key, tasks in tasks_of.items():
+        groups.setdefault(tuple(tasks), []).append(found[key])
+    return tuple(
+        Stratum(
+            tasks,
+            encode(groups[tasks], subwords, {t: labels[t] for t in tasks if TASKS[t] != "mlm"}),
+        )
+        for tasks in sorted(groups)
+    )
+
+
+def buckets(
+    lengths: Sequence[int], *, tokens: int, rng: np.random.Generator | None = None
+) -> list[np.ndarray]:
+    """Cut sentences into batches of like length, each of at most ``tokens`` sub-words with padding.
+
+    With ``rng``, ties and the order of batches are random (training); without, the order is by
+    length (evaluation).  A sentence longer than ``tokens`` is a batch of its own.
+
+    Batches counted in tokens: Ott et al. 2018, "Scaling neural machine translation", section 3.1.
+    """
+    size = np.asarray(lengths)
+    noise = rng.random(len(size)) if rng is not None else np.zeros(len(size))
+    order = np.lexsort((noise, size))
+    batches, start = [], 0
+    for end in range(1, len(order) + 1):
+        if end == len(order) or (end + 1 - start) * size[order[end]] > tokens:
+            batches.append(order[start:end])
+            start = end
+    if rng is not None:
+        rng.shuffle(batches)
+    return batches
+
+
+def schedule(
+    strata: Sequence[Stratum], recipe: Recipe, *, seed: int, pretraining: bool
+) -> list[tuple[int, np.ndarray]]:
+    """Every update of a stage, in order: (index of the stratum, indices of its sentences).
+
+    Stratum *s* with :math:`B_s` batches an epoch brings
+    :math:`\\max(\\text{min_updates}, \\text{epochs} \\cdot B_s)` updates to the stage's budget.
+    The budget is then shared out with :math:`p_s \\propto B_s^{1/\\tau}` (temperature sampling:
+    Arivazhagan et al. 2019, section 4.2): :math:`\\tau = 1` is proportional to size, infinity is
+    uniform.  A stage of masked language modelling alone has ``mlm_updates`` updates.
+
+    The whole list is a function of its arguments, so an interrupted stage knows where it was.
+    """
+    rng = np.random.default_rng([seed, 0x5C4ED])
+    lengths = [[len(item.encoding.ids) for item in stratum.items] for stratum in strata]
+    epoch = np.array([len(buckets(size, tokens=recipe.batch_tokens)) for size in lengths])
+    if pretraining:
+        budget = float(recipe.mlm_updates)
+    else:
+        budget = float(np.maximum(recipe.min_updates, recipe.epochs * epoch).sum())
+    shares = epoch ** (1 / recipe.temperature)
+    counts = np.maximum(1, np.round(budget * shares / shares.sum())).astype(int)
+    queues = []
+    for size, count in zip(lengths, counts, strict=True):
+        queue: list[np.ndarray] = []
+        while len(queue) < count:
+            queue.extend(buckets(size, tokens=recipe.batch_tokens, rng=rng))
+        queues.append(iter(queue))
+    turns = rng.permutation(np.repeat(np.arange(len(strata)), counts))
+    return [(int(turn), next(queues[turn])) for turn in turns]
+
+
+def _pad(rows: Sequence[Sequence[int] | np.ndarray], value: int) -> Tensor:
+    width = max(map(len, rows))
+    shape = (len(rows), width, *np.shape(rows[0])[1:])
+    padded = np.full(shape, value, dtype=np.int64)
+    for i, row in enumerate(rows):
+        padded[i, : len(row)] = row
+    return torch.from_numpy(padded)
+
+
+def collate(items: Sequence[Item], tasks: Sequence[str], *, padding: int) -> Batch:
+    """Pad sentences into one batch, with the targets of ``tasks``; ``padding`` is a sub-word id."""
+    encodings = [item.encoding for item in items]
+    ids = _pad([e.ids for e in encodings], padding)
+    lengths = torch.tensor([len(e.ids) for e in encodings])
+    sizes = torch.tensor([len(e.first) for e in encodings])
+    first = _pad([e.first for e in encodings], 0)
+    targets = {}
+    for task in tasks:
+        values = [item.targets[task] for item in items]
+        targets[task] = (
+            torch.from_numpy(np.stack(values)) if values[0].ndim == 0 else _pad(values, IGNORED)
+        )
+    return Batch(
+        ids=ids,
+        mask=torch.arange(ids.shape[1]) < lengths[:, None],
+        first=first,
+        last=_pad([e.last for e in encodings], 0),
+        shapes=_pad([e.shapes for e in encodings], 0),
+        words=torch.arange(first.shape[1]) < sizes[:, None],
+        targets=targets,
+    )
+
+
+def mask_subwords(
+    batch: Batch, subwords: Subwords, *, rate: float, generator: torch.Generator
+) -> Batch:
+    """Hide sub-words for masked language modelling; the batch's ``targets["mlm"]`` are the hidden.
+
+    Devlin et al. 2019, section 3.1: of the chosen sub-words (share ``rate``) 80 % become the mask
+    token, 10 % a random sub-word, 10 % stay.  Special tokens are never chosen.
+    """
+    tokenizer = subwords.tokenizer
+    if tokenizer.mask_token_id is None:
+        raise BatchingError(
+            "task 'mlm' needs a mask token, and this encoder's tokenizer has none; "
+            "choose an encoder pretrained with masked language modelling, or scratch"
+        )
+    special = torch.isin(batch.ids, torch.tensor(sorted(set(tokenizer.all_special_ids))))
+    chosen = torch.rand(batch.ids.shape, generator=generator) < rate
+    chosen &= batch.mask & ~special
+    if not chosen.any():  # a batch of one short sentence: hide its first word
+        chosen[:, len(subwords.prefix)] = True
+    fate = torch.rand(batch.ids.shape, generator=generator)
+    random = torch.randint(len(tokenizer), batch.ids.shape, generator=generator)
+    ids = torch.where(chosen & (fate < 0.8), tokenizer.mask_token_id, batch.ids)
+    ids = torch.where(chosen & (fate >= 0.9), random, ids)
+    return Batch(
+        ids=ids,
+        mask=batch.mask,
+        first=batch.first,
+        last=batch.last,
+        shapes=batch.shapes,
+        words=batch.words,
+        targets={"mlm": torch.where(chosen, batch.ids, IGNORED)},
+    )

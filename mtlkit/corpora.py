@@ -1,0 +1,346 @@
+"""Names to sentences: every corpus, whatever its files look like, becomes tuples of `Example`.
+
+What a corpus offers is in ``data/corpora.toml``.  Splits are the official ones; where there are
+none, a hash of the text makes one (`bucket`), so that equal sentences never lie on two sides.
+"""
+
+import hashlib
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from os import PathLike
+from pathlib import Path
+from sys import intern
+from typing import TYPE_CHECKING, Any
+
+from mtlkit import conllu, entities, prose, sources, world
+from mtlkit.prose import bucket
+from mtlkit.routes import TASKS, Route, Task
+from mtlkit.sources import CorpusError, check, fetch
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+    from pandas import DataFrame
+
+__all__ = [
+    "CorpusError", "Example", "bucket", "check", "checksum", "checksums", "fetch", "label_names",
+    "labelled", "listing", "load", "read_treebank", "to_dataset",
+]  # fmt: skip
+
+VERSION = "corpora 1"
+"""Part of every checksum: change it whenever the same files give other examples."""
+
+WORLD_SIZES = {"train": 6000, "dev": 400, "test": 800}
+WORLD_SEEDS = {"train": 101, "dev": 102, "test": 103, "text": 104}
+WORLD_TEXT = 40_000
+"""Unlabelled sentences of the embedded world, its split ``text``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One sentence and its labels.
+
+    ``labels[task]`` is, by the task's kind: tags, one a word; a tree, one ``(head, relation)`` a
+    word, where head is 1-based, 0 is the root, and relations have no subtype; a class, a name.
+    ``subset`` is the genre or domain, "" if there is none.
+    """
+
+    id: str
+    words: tuple[str, ...]
+    labels: Mapping[str, Any] = field(default_factory=dict)
+    subset: str = ""
+
+
+def load(corpus: str, *, split: str, subset: str | None = None) -> tuple[Example, ...]:
+    """Return a split of a corpus, in the order of its files; only a subset of it if one is named.
+
+    Splits are train, dev and test; ``gum`` has test2 too, which is also what ``gum/gentle`` gives
+    as its test; ``world`` has text, unlabelled. The second call costs nothing.
+    Raises `CorpusError` for unknown names, and for files that are missing or not the pinned ones.
+    """
+    if corpus not in sources.registry():
+        raise sources.unknown("corpus", corpus, sources.registry())
+    known = sources.registry()[corpus]["subsets"]
+    if (corpus, subset) == ("gum", "gentle"):
+        split, subset = ("test2", None) if split in ("test", "test2") else (split, subset)
+    if subset is not None and subset not in known:
+        raise sources.unknown(f"subset of {corpus}", subset, known)
+    splits = _splits(corpus)
+    if split not in splits:
+        raise sources.unknown(f"split of {corpus}", split, splits)
+    examples = _load(corpus, split, sources.cache_folder())
+    if subset is None:
+        return examples
+    found = tuple(example for example in examples if example.subset == subset)
+    if not found:
+        raise CorpusError(f"{corpus}/{subset} has no sentence in the split {split!r}")
+    return found
+
+
+def labelled(task: Task, *, seed: int) -> tuple[Example, ...]:
+    """Return the training examples that a task of a route asks for.
+
+    Budgets are nested: sentences are put in an order that depends on corpus, subset and seed, not
+    on the task, and the first ``task.labels`` are taken. So pos:3000 and dep:3000 are the same
+    sentences, and ner:250 is the first 250 of them. For mlm, labels count sentences of text.
+    Raises `CorpusError` if there are fewer than that.
+    """
+    world_text = task.name == "mlm" and task.corpus == "world" and task.subset is None
+    split = "text" if world_text else "train"
+    order = f"{task.corpus}/{task.subset or ''}/{seed}/"
+    examples = [
+        example
+        for example in load(task.corpus, split=split, subset=task.subset)
+        if task.name == "mlm" or task.name in example.labels
+    ]
+    where = task.corpus + (f"/{task.subset}" if task.subset else "")
+    if not examples:
+        raise CorpusError(f"{where} has no training sentence with a label for {task.name}")
+    wanted = len(examples) if task.labels is None else task.labels
+    if wanted > len(examples):
+        raise CorpusError(
+            f"{task.name} asks for {wanted:,} training sentences, but {where} has "
+            f"{len(examples):,}; ask for fewer, or leave the number out to take all"
+        )
+    # Sorting by a hash, unlike a random generator, gives the same order in every version of NumPy.
+    examples.sort(key=lambda example: hashlib.sha256((order + example.id).encode()).digest())
+    return tuple(examples[:wanted])
+
+
+def label_names(task: Task) -> tuple[str, ...]:
+    """Return the labels of a task, sorted, from the training split of its whole corpus.
+
+    For a tree these are relations. For names every type has its B- and its I- tag.
+    """
+    return _label_names(task.name, task.corpus, sources.cache_folder())
+
+
+@cache
+def _label_names(task: str, corpus: str, folder: Path) -> tuple[str, ...]:
+    examples = [e for e in load(corpus, split="train") if task in e.labels]
+    if not examples:
+        raise CorpusError(f"{corpus} has no labels for {task}")
+    return _values(task, examples)
+
+
+def _values(task: str, examples: Iterable[Example]) -> tuple[str, ...]:
+    """Collect the labels of a task, sorted; for a tree the relations."""
+    kind = TASKS[task]
+    found: set[str] = set()
+    for example in examples:
+        if task in example.labels:
+            label = example.labels[task]
+            found.update([label] if kind == "class" else label if kind == "tags" else
+                         (relation for _, relation in label))  # fmt: skip
+    if task == "ner":
+        found |= {f"{mark}-{tag[2:]}" for tag in found if tag != "O" for mark in "BI"} | {"O"}
+    return tuple(sorted(found))
+
+
+def checksum(corpus: str) -> str:
+    """Return a SHA-256 over what determines a corpus: its pinned files, or the generator."""
+    digest = hashlib.sha256(f"{VERSION}\n{corpus}\n".encode())
+    for source in sources.files(corpus):
+        digest.update(f"{source.path}\t{source.sha256}\n".encode())
+    if corpus == "world":
+        digest.update(f"{world.checksum()}\n{WORLD_SIZES}{WORLD_SEEDS}{WORLD_TEXT}".encode())
+    return digest.hexdigest()
+
+
+def checksums(route: Route) -> tuple[tuple[str, str], ...]:
+    """Return ``(corpus, checksum)`` for every corpus that a route names, sorted."""
+    names = {task.corpus for stage in route.stages for task in stage.tasks}
+    return tuple((name, checksum(name)) for name in sorted(names))
+
+
+def listing() -> "DataFrame":
+    """Return a table of the corpora: tasks, subsets, size, how many files the cache has, licence.
+
+    ``files`` and ``present`` are numbers of files, ``megabytes`` is what `fetch` downloads.
+    """
+    import pandas  # slow to import
+
+    rows = []
+    for name, table in sources.registry().items():
+        pinned = sources.files(name)
+        rows.append({
+            "corpus": name,
+            "title": table["title"],
+            "tasks": " ".join(table["tasks"]),
+            "subsets": " ".join(table["subsets"]),
+            "files": len(pinned),
+            "present": sources.present(name),
+            "megabytes": round(sum(source.bytes for source in pinned) / 1e6, 1),
+            **{key: table[key] for key in ("licence", "citation", "homepage", "note")},
+        })  # fmt: skip
+    return pandas.DataFrame(rows)
+
+
+def to_dataset(examples: Sequence[Example]) -> "Dataset":
+    """Return examples as a ``datasets.Dataset``: id, words, subset, and a column a task.
+
+    Tags are sequences of ``ClassLabel``, classes are one, and a tree is the two columns
+    ``<task>_head`` and ``<task>_relation``. Where a sentence has no label, the value is None.
+    """
+    from datasets import ClassLabel, Dataset, Features, Sequence, Value  # slow to import
+
+    features: dict[str, Any] = {
+        "id": Value("string"), "words": Sequence(Value("string")), "subset": Value("string")
+    }  # fmt: skip
+    columns: dict[str, list[Any]] = {
+        "id": [example.id for example in examples],
+        "words": [list(example.words) for example in examples],
+        "subset": [example.subset for example in examples],
+    }
+    for task in dict.fromkeys(task for example in examples for task in example.labels):
+        kind = TASKS[task]
+        names = ClassLabel(names=list(_values(task, examples)))
+        labels = [example.labels.get(task) for example in examples]
+        if kind == "tree":
+            features[f"{task}_head"] = Sequence(Value("int32"))
+            columns[f"{task}_head"] = [tree and [head for head, _ in tree] for tree in labels]
+            labels = [tree and [relation for _, relation in tree] for tree in labels]
+            task = f"{task}_relation"
+        features[task] = names if kind == "class" else Sequence(names)
+        columns[task] = [
+            None if label is None else names.str2int(label if kind == "class" else list(label))
+            for label in labels
+        ]
+    return Dataset.from_dict(columns, features=Features(features))
+
+
+# ---- treebanks
+
+
+def read_treebank(path: str | PathLike[str]) -> tuple[Example, ...]:
+    """Read a CoNLL-U file of one's own, with the tasks for which it has labels.
+
+    pos, xpos and dep if the columns are filled, ner if MISC has ``NER=`` or ``Entity=`` (see
+    `mtlkit.entities`), stype and sentiment from the comments ``s_type`` and ``sentiment``.
+    Raises `conllu.ConlluError` if the file is not valid.
+    """
+    sentences = conllu.read(path, validate=False)
+    if any(word.head >= 0 for sentence in sentences for word in sentence.words):
+        sentences = conllu.read(path)
+    return _treebank(sentences, Path(path).stem, _offered(sentences), _domain)
+
+
+def _offered(sentences: Sequence[conllu.Sentence]) -> tuple[str, ...]:
+    words = [word for sentence in sentences for word in sentence.words]
+    named = any("NER=" in word.misc or "Entity=" in word.misc for word in words)
+    there = {
+        "pos": any(word.upos != "_" for word in words),
+        "xpos": any(word.xpos != "_" for word in words),
+        "dep": any(word.head >= 0 for word in words),
+        "ner": named,
+        "stype": True,
+        "sentiment": True,
+    }
+    return tuple(task for task, is_there in there.items() if is_there)
+
+
+def _domain(sentence: conllu.Sentence) -> str:
+    return sentence.comment("domain") or ""
+
+
+def _genre(sentence: conllu.Sentence) -> str:
+    """Return the genre in the ids of GUM (``GUM_news_...``) and EWT (``weblog-...``)."""
+    found = re.match("(?:[A-Z]+_)?([a-z]+)", sentence.comment("sent_id") or "")
+    return found[1] if found else ""
+
+
+def _treebank(
+    sentences: Iterable[conllu.Sentence],
+    name: str,
+    tasks: Sequence[str],
+    subset: Callable[[conllu.Sentence], str],
+) -> tuple[Example, ...]:
+    """Turn sentences into examples with the labels of the given tasks."""
+    examples = []
+    order = entities.GUM_FIELDS
+    for number, sentence in enumerate(sentences, start=1):
+        order = sentence.comment("global.Entity") or order
+        labels: dict[str, Any] = {}
+        if "pos" in tasks:
+            labels["pos"] = sentence.upos
+        if "xpos" in tasks:
+            labels["xpos"] = sentence.xpos
+        if "ner" in tasks:
+            written = tuple(conllu.misc_value(word, "NER") or "O" for word in sentence.words)
+            derive = set(written) == {"O"} and entities.has_mentions(sentence)
+            labels["ner"] = entities.names(sentence, fields=order) if derive else written
+        if "dep" in tasks:
+            relations = (intern(relation.partition(":")[0]) for relation in sentence.deprels)
+            labels["dep"] = tuple(zip(sentence.heads, relations, strict=True))
+        for task, key in (("stype", "s_type"), ("sentiment", "sentiment")):
+            if task in tasks and (value := sentence.comment(key)):
+                labels[task] = intern(value)
+        identity = sentence.comment("sent_id") or f"{name}-{number}"
+        examples.append(
+            Example(identity, tuple(map(intern, sentence.forms)), labels, subset(sentence))
+        )
+    return tuple(examples)
+
+
+# ---- the corpora's files
+
+
+def _splits(corpus: str) -> tuple[str, ...]:
+    return ("train", "dev", "test", *{"gum": ("test2",), "world": ("text",)}.get(corpus, ()))
+
+
+@cache
+def _load(corpus: str, split: str, folder: Path) -> tuple[Example, ...]:
+    """Read a split; ``folder`` is the cache, a key so that a change of MTLKIT_DATA is noticed."""
+    tasks = sources.registry()[corpus]["tasks"]
+    if corpus == "world":
+        return _world(split, tasks)
+    if corpus == "gum":
+        return _gum(split, tasks)
+    if corpus == "ewt":
+        return _ewt(split, tasks)
+    if corpus == "text":
+        return _text(folder)[split]
+    found = prose.classified(corpus, split)
+    return tuple(Example(key, words, {corpus: label}) for key, words, label in found)
+
+
+@cache
+def _text(folder: Path) -> Mapping[str, tuple[Example, ...]]:
+    """Read all splits at once: what takes time is cutting the text into sentences."""
+    parts: dict[str, list[Example]] = {split: [] for split in _splits("text")}
+    for split, key, words, subset in prose.plain():
+        parts[split].append(Example(key, words, {}, subset))
+    return {split: tuple(examples) for split, examples in parts.items()}
+
+
+def _world(split: str, tasks: Sequence[str]) -> tuple[Example, ...]:
+    seed = WORLD_SEEDS[split]
+    if split == "text":
+        found = enumerate(world.text(WORLD_TEXT, seed=seed), start=1)
+        return tuple(Example(f"world-text-{n}", tuple(map(intern, words))) for n, words in found)
+    sentences = world.generate(WORLD_SIZES[split], seed=seed, split=split)
+    return _treebank(sentences, f"world-{split}", tasks, _domain)
+
+
+def _gum(split: str, tasks: Sequence[str]) -> tuple[Example, ...]:
+    """Read the documents that ``splits.md`` lists under the split's heading, without Reddit."""
+    pinned = {source.name: source for source in sources.files("gum")}
+    headings = sources.read("gum", pinned["splits.md"]).decode("utf-8").split("\n## ")
+    listed = next(part for part in headings if part.split("\n")[0].strip() == split)
+    examples: list[Example] = []
+    for document in re.findall(r"\* (G\w+)", listed):
+        if not document.startswith("GUM_reddit_"):
+            sentences = _parse("gum", pinned[f"{document}.conllu"])
+            examples += _treebank(sentences, document, tasks, _genre)
+    return tuple(examples)
+
+
+def _ewt(split: str, tasks: Sequence[str]) -> tuple[Example, ...]:
+    source = next(s for s in sources.files("ewt") if s.name == f"en_ewt-ud-{split}.conllu")
+    return _treebank(_parse("ewt", source), f"ewt-{split}", tasks, _genre)
+
+
+def _parse(corpus: str, source: sources.Source) -> list[conllu.Sentence]:
+    return conllu.parse(sources.read(corpus, source).decode("utf-8"), source.name)

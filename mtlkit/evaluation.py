@@ -1,0 +1,107 @@
+"""Evaluation: a model's answers on fixed sentences, and their scores."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+
+from mtlkit import metrics
+from mtlkit.batching import Item, buckets, collate, encode, mask_subwords
+from mtlkit.corpora import Example
+from mtlkit.encoders import autocast
+from mtlkit.routes import TASKS, Recipe
+from mtlkit.sharing import HardSharing
+
+__all__ = ["Evaluator", "Scores", "error", "predict", "primary"]
+
+Scores = dict[str, dict[str, float]]
+"""Task to metric to score."""
+
+_EVALUATION_TOKENS = 4096
+
+
+def _kind(task: str) -> str:
+    return "spans" if task == "ner" else TASKS[task]
+
+
+def primary(task: str) -> str:
+    """The metric that stands for a task."""
+    return "perplexity" if TASKS[task] == "mlm" else metrics.PRIMARY[_kind(task)]
+
+
+def error(task: str, scores: Scores) -> float:
+    """How far a task is from perfect: 1 - score; for language modelling, nats a sub-word."""
+    score = scores[task][primary(task)]
+    return math.log(score) if TASKS[task] == "mlm" else 1 - score
+
+
+@torch.inference_mode()
+def predict(
+    model: HardSharing,
+    examples: Sequence[Example],
+    tasks: Sequence[str],
+    recipe: Recipe,
+    *,
+    items: Sequence[Item] | None = None,
+) -> dict[str, list[Any]]:
+    """Decoded labels of every sentence, task by task, in the order given.
+
+    For ``mlm``, a fixed choice of hidden sub-words: (how many, their summed loss) a sentence.
+    """
+    model.eval()
+    items = encode(examples, model.encoder.subwords, {}) if items is None else items
+    answers: dict[str, list[Any]] = {task: [None] * len(items) for task in tasks}
+    plain = [task for task in tasks if TASKS[task] != "mlm"]
+    lengths = [len(item.encoding.ids) for item in items]
+    padding = model.encoder.subwords.tokenizer.pad_token_id or 0
+    for number, chosen in enumerate(buckets(lengths, tokens=_EVALUATION_TOKENS)):
+        batch = collate([items[i] for i in chosen], (), padding=padding)
+        with autocast(recipe.precision):
+            found = model.predict(batch, plain) if plain else {}
+            for task in set(tasks) - set(plain):
+                generator = torch.Generator().manual_seed(number)
+                hidden = mask_subwords(
+                    batch, model.encoder.subwords, rate=recipe.mlm_rate, generator=generator
+                )
+                found |= model.predict(hidden, [task])
+        for task, labels in found.items():
+            for i, label in zip(chosen, labels, strict=True):
+                answers[task][i] = label
+    return answers
+
+
+class Evaluator:
+    """Scores a model on fixed sentences; encodes them once."""
+
+    def __init__(self, examples: Mapping[str, Sequence[Example]], model: HardSharing) -> None:
+        pools: dict[Any, tuple[Sequence[Example], list[str]]] = {}
+        for task, sentences in examples.items():  # tasks on the same sentences share a pass
+            key = tuple((example.id, example.words) for example in sentences)
+            pools.setdefault(key, (sentences, []))[1].append(task)
+        self._pools = [
+            (sentences, tasks, encode(sentences, model.encoder.subwords, {}))
+            for sentences, tasks in pools.values()
+        ]
+
+    def __call__(
+        self, model: HardSharing, recipe: Recipe
+    ) -> tuple[Scores, dict[str, dict[str, list[metrics.Counts]]]]:
+        """Scores, and the counts of every sentence behind them (task to metric to counts)."""
+        scores: Scores = {}
+        counts: dict[str, dict[str, list[metrics.Counts]]] = {}
+        for sentences, tasks, items in self._pools:
+            answers = predict(model, sentences, tasks, recipe, items=items)
+            for task in tasks:
+                if TASKS[task] == "mlm":
+                    places, nats = map(sum, zip(*answers[task], strict=True))
+                    scores[task] = {"perplexity": metrics.perplexity(nats, places)}
+                    continue
+                score = metrics.KINDS[_kind(task)]
+                rows = [
+                    score(example.labels[task], answer)
+                    for example, answer in zip(sentences, answers[task], strict=True)
+                ]
+                counts[task] = {name: [row[name] for row in rows] for name in rows[0]}
+                scores[task] = {name: metrics.f1(each) for name, each in counts[task].items()}
+        return scores, counts

@@ -1,0 +1,263 @@
+"""Heads: what a task adds to the trunk.  Each has a loss, and a decoder back to labels.
+
+Every head reads :class:`~mtlkit.encoders.States` and ends in labels of its own kind of task:
+tags for words, a tree for a sentence, a class for a sentence, the sub-words that were hidden.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+from ufal.chu_liu_edmonds import chu_liu_edmonds
+
+from mtlkit.batching import IGNORED, Batch
+from mtlkit.encoders import Encoder, States
+from mtlkit.metrics import is_tree
+from mtlkit.routes import TASKS
+
+__all__ = [
+    "Head",
+    "MaskedLMHead",
+    "ParsingHead",
+    "SentenceHead",
+    "TaggingHead",
+    "build",
+    "single_root_tree",
+]
+
+
+class Head(nn.Module):
+    """One task's output layer: ``loss`` for training, ``decode`` for labels."""
+
+    def loss(self, states: States, batch: Batch, target: Tensor) -> Float[Tensor, ""]:
+        """The mean loss over the labelled places of the batch, in nats."""
+        raise NotImplementedError
+
+    def decode(self, states: States, batch: Batch) -> list[Any]:
+        """The predicted labels, one entry a sentence."""
+        raise NotImplementedError
+
+
+class TaggingHead(Head):
+    """A label a word: dropout and one linear layer (Devlin et al. 2019, section 5.3)."""
+
+    def __init__(self, hidden: int, labels: Sequence[str], *, dropout: float) -> None:
+        super().__init__()
+        self.labels = tuple(labels)
+        self.dropout = nn.Dropout(dropout)
+        self.output = nn.Linear(hidden, len(labels))
+
+    def forward(self, states: States) -> Float[Tensor, "batch word label"]:
+        """Unnormalised scores."""
+        return self.output(self.dropout(states.words))
+
+    def loss(self, states: States, batch: Batch, target: Int[Tensor, "batch word"]) -> Tensor:
+        """Mean cross-entropy over words."""
+        return cross_entropy(self(states).flatten(0, 1).float(), target.flatten())
+
+    def decode(self, states: States, batch: Batch) -> list[tuple[str, ...]]:
+        """The best tag of each word."""
+        best = self(states).argmax(-1).tolist()
+        sizes = batch.words.sum(1).tolist()
+        return [
+            tuple(self.labels[i] for i in row[:n]) for row, n in zip(best, sizes, strict=True)
+        ]
+
+
+class SentenceHead(Head):
+    """A label a sentence, from the mean of its sub-words."""
+
+    def __init__(self, hidden: int, labels: Sequence[str], *, dropout: float) -> None:
+        super().__init__()
+        self.labels = tuple(labels)
+        self.dropout = nn.Dropout(dropout)
+        self.output = nn.Linear(hidden, len(labels))
+
+    def forward(self, states: States) -> Float[Tensor, "batch label"]:
+        """Unnormalised scores."""
+        return self.output(self.dropout(states.sentence))
+
+    def loss(self, states: States, batch: Batch, target: Int[Tensor, "batch"]) -> Tensor:
+        """Mean cross-entropy over sentences."""
+        return cross_entropy(self(states).float(), target)
+
+    def decode(self, states: States, batch: Batch) -> list[str]:
+        """The best class of each sentence."""
+        return [self.labels[i] for i in self(states).argmax(-1).tolist()]
+
+
+class ParsingHead(Head):
+    """A dependency tree a sentence: deep biaffine attention (Dozat and Manning 2017, section 2.2).
+
+    Each word looks for its head among the other words and the root; then a second biaffine layer
+    names the relation.  Deviation for speed: relations are scored only for gold heads (training)
+    or chosen heads (decoding), never for all pairs.
+    """
+
+    def __init__(
+        self,
+        hidden: int,
+        labels: Sequence[str],
+        *,
+        dropout: float,
+        arc: int = 256,
+        relation: int = 128,
+    ) -> None:
+        super().__init__()
+        self.labels = tuple(labels)
+        self.root = nn.Parameter(torch.zeros(hidden))
+        self.sizes = (arc, arc, relation, relation)
+        self.project = nn.Linear(hidden, sum(self.sizes))
+        self.activate = nn.LeakyReLU(0.1)
+        self.input_dropout = nn.Dropout(dropout)
+        self.dropout = nn.Dropout(dropout)
+        self.arc = nn.Parameter(torch.empty(arc + 1, arc))
+        self.relation = nn.Parameter(torch.empty(relation + 1, len(labels), relation + 1))
+        nn.init.xavier_uniform_(self.arc)
+        nn.init.zeros_(self.relation)
+
+    def forward(
+        self, states: States, batch: Batch
+    ) -> tuple[
+        Float[Tensor, "batch word head"],
+        Float[Tensor, "batch word relation"],
+        Float[Tensor, "batch head relation"],
+    ]:
+        """Arc scores (head 0 is the root), and the vectors that name relations."""
+        root = self.root.expand(len(states.words), 1, -1).to(states.words.dtype)
+        nodes = self.input_dropout(torch.cat([root, states.words], 1))  # [batch, head, hidden]
+        projected = self.dropout(self.activate(self.project(nodes)))
+        dependent, head, lower, upper = projected.split(self.sizes, -1)
+        dependent, lower = dependent[:, 1:], lower[:, 1:]
+        scores = _with_one(dependent) @ self.arc.to(head.dtype) @ head.transpose(1, 2)
+        allowed = torch.cat([torch.ones_like(batch.words[:, :1]), batch.words], 1)
+        scores = scores.float().masked_fill(~allowed[:, None], -1e4)
+        return scores, lower, upper
+
+    def name(
+        self, lower: Float[Tensor, "place relation"], upper: Float[Tensor, "place relation"]
+    ) -> Float[Tensor, "place label"]:
+        """Relation scores for pairs of a dependent and its head."""
+        left = _with_one(lower) @ self.relation.flatten(1).to(lower.dtype)
+        left = left.unflatten(1, self.relation.shape[1:])  # [place, label, relation + 1]
+        return (left @ _with_one(upper)[..., None]).squeeze(-1).float()
+
+    def loss(self, states: States, batch: Batch, target: Int[Tensor, "batch word 2"]) -> Tensor:
+        """Mean cross-entropy of heads plus mean cross-entropy of relations at gold heads."""
+        scores, lower, upper = self(states, batch)
+        heads, relations = target.unbind(-1)
+        arcs = cross_entropy(scores.flatten(0, 1), heads.flatten())
+        row, column = batch.words.nonzero(as_tuple=True)
+        named = self.name(lower[row, column], upper[row, heads[row, column]])
+        return arcs + cross_entropy(named, relations[row, column])
+
+    def decode(self, states: States, batch: Batch) -> list[tuple[tuple[int, str], ...]]:
+        """The best single-root tree of each sentence, with its relations."""
+        scores, lower, upper = self(states, batch)
+        logs = scores.log_softmax(-1).double().numpy()
+        sizes = batch.words.sum(1).tolist()
+        trees = [single_root_tree(logs[i, :n, : n + 1]) for i, n in enumerate(sizes)]
+        heads = torch.zeros_like(batch.first)
+        for i, tree in enumerate(trees):
+            heads[i, : len(tree)] = torch.tensor(tree)
+        row, column = batch.words.nonzero(as_tuple=True)
+        named = self.name(lower[row, column], upper[row, heads[row, column]])
+        if "root" in self.labels:  # the root has this relation, and nothing else has
+            is_root = torch.arange(len(self.labels)) == self.labels.index("root")
+            named = named.masked_fill((heads[row, column] == 0)[:, None] != is_root, -1e9)
+        names = iter([self.labels[i] for i in named.argmax(-1).tolist()])
+        return [tuple((head, next(names)) for head in tree) for tree in trees]
+
+
+def _with_one(x: Tensor) -> Tensor:
+    """Append a constant one, which gives a bilinear layer its linear and bias terms."""
+    return torch.cat([x, torch.ones_like(x[..., :1])], -1)
+
+
+def single_root_tree(scores: np.ndarray) -> list[int]:
+    """The highest-scoring dependency tree with exactly one root.
+
+    Parameters
+    ----------
+    scores
+        ``[word, word + 1]``: score of each word's head; column 0 is the root.
+
+    Returns
+    -------
+    list of int
+        A head for each word, 1-based; 0 is the root.
+
+    Notes
+    -----
+    Chu and Liu 1965, Edmonds 1967.  One root only: every root arc is made worse by more than any
+    tree could make good, which leaves the order among single-root trees unchanged (Stanojević and
+    Cohen 2021, section 2.3).  Where every word's best head already makes such a tree, that is it.
+    """
+    greedy = scores.argmax(1).tolist()
+    if is_tree(greedy):
+        return greedy
+    size = len(scores)
+    matrix = np.full((size + 1, size + 1), np.nan)
+    matrix[1:] = scores
+    matrix[np.arange(1, size + 1), np.arange(1, size + 1)] = np.nan  # no word heads itself
+    matrix[1:, 0] -= 1.0 + size * (np.nanmax(matrix) - np.nanmin(matrix))
+    heads, _ = chu_liu_edmonds(matrix)
+    return [int(head) for head in heads[1:]]
+
+
+class MaskedLMHead(Head):
+    """The hidden sub-words, scored with the encoder's own embedding (Devlin et al. 2019, 3.1)."""
+
+    def __init__(self, hidden: int, vocabulary: int) -> None:
+        super().__init__()
+        self.labels: tuple[str, ...] = ()
+        self.transform = nn.Sequential(nn.Linear(hidden, hidden), nn.GELU(), nn.LayerNorm(hidden))
+        self.bias = nn.Parameter(torch.zeros(vocabulary))
+        self.embedding: list[nn.Embedding] = []  # the trunk's: a list, so it is not ours to save
+
+    def tie(self, encoder: Encoder) -> None:
+        """Score with this encoder's embedding."""
+        self.embedding = [encoder.transformer.get_input_embeddings()]
+
+    def scores(
+        self, states: Float[Tensor, "place hidden"]
+    ) -> Float[Tensor, "place vocabulary"]:
+        """Unnormalised scores over the vocabulary."""
+        weight = self.embedding[0].weight
+        return nn.functional.linear(self.transform(states), weight, self.bias).float()
+
+    def loss(self, states: States, batch: Batch, target: Int[Tensor, "batch subword"]) -> Tensor:
+        """Mean cross-entropy over the hidden sub-words."""
+        hidden = target != IGNORED
+        return cross_entropy(self.scores(states.subwords[hidden]), target[hidden])
+
+    def decode(self, states: States, batch: Batch) -> list[tuple[int, float]]:
+        """A sentence's hidden sub-words: how many, and their summed loss in nats."""
+        target = batch.targets["mlm"]
+        hidden = target != IGNORED
+        losses = cross_entropy(
+            self.scores(states.subwords[hidden]), target[hidden], reduction="none"
+        )
+        sums = torch.zeros(len(target)).index_add(0, hidden.nonzero()[:, 0], losses)
+        return list(zip(hidden.sum(1).tolist(), sums.tolist(), strict=True))
+
+
+def build(
+    task: str, encoder: Encoder, labels: Sequence[str], *, dropout: float, seed: int
+) -> Head:
+    """A new head for a task; its random weights depend on the seed and the task's name alone."""
+    hidden = encoder.hidden
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(int.from_bytes(f"{seed}/{task}".encode(), "big") % 2**63)
+        kind = TASKS[task]
+        if kind == "mlm":
+            return MaskedLMHead(hidden, encoder.transformer.config.vocab_size)
+        if kind == "tree":
+            return ParsingHead(hidden, labels, dropout=dropout)
+        if kind == "class":
+            return SentenceHead(hidden, labels, dropout=dropout)
+        return TaggingHead(hidden, labels, dropout=dropout)

@@ -1,0 +1,142 @@
+"""Hard parameter sharing: one trunk, one head a task (Caruana 1997, section 2)."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from mtlkit import encoders, heads
+from mtlkit.batching import Batch
+from mtlkit.encoders import Encoder
+from mtlkit.routes import TASKS, Recipe
+
+__all__ = ["FORMAT", "HardSharing", "ModelError", "load", "save"]
+
+FORMAT = "mtlkit-model-1"
+
+
+class ModelError(ValueError):
+    """A model folder that cannot be read."""
+
+
+class HardSharing(nn.Module):
+    """A shared encoder with a head for each task it has met.
+
+    Heads stay when a route moves on to its next stage: forgetting can be measured, and a task that
+    returns finds the head it left.
+    """
+
+    def __init__(self, encoder: Encoder, *, dropout: float, seed: int) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.heads = nn.ModuleDict()
+        self._dropout = dropout
+        self._seed = seed
+
+    @property
+    def labels(self) -> dict[str, tuple[str, ...]]:
+        """Task to its label names, in the order of the head's outputs."""
+        return {task: head.labels for task, head in self.heads.items()}  # type: ignore[misc]
+
+    def add(self, task: str, labels: Sequence[str]) -> None:
+        """Give a task its head, unless it has one."""
+        if task in self.heads:
+            return
+        head = heads.build(task, self.encoder, labels, dropout=self._dropout, seed=self._seed)
+        if isinstance(head, heads.MaskedLMHead):
+            head.tie(self.encoder)
+        self.heads[task] = head
+
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
+        """The loss of every task the batch is labelled for; one pass through the trunk."""
+        states = self.encoder(batch)
+        return {
+            task: self.heads[task].loss(states, batch, target)  # type: ignore[operator]
+            for task, target in batch.targets.items()
+        }
+
+    def predict(self, batch: Batch, tasks: Iterable[str]) -> dict[str, list[Any]]:
+        """Decoded labels, task by task; one pass through the trunk."""
+        states = self.encoder(batch)
+        return {task: self.heads[task].decode(states, batch) for task in tasks}  # type: ignore[operator]
+
+
+def save(model: HardSharing, folder: Path, facts: Mapping[str, Any]) -> None:
+    """Write a model folder: ``encoder/`` (transformers), ``heads.safetensors``, ``model.json``."""
+    model.encoder.save(folder / "encoder")
+    trunk = "encoder.transformer."
+    rest = {k: v.contiguous() for k, v in model.state_dict().items() if not k.startswith(trunk)}
+    save_file(rest, folder / "heads.safetensors")
+    description = {
+        "format": FORMAT,
+        "labels": {task: list(names) for task, names in model.labels.items()},
+        **facts,
+    }
+    (folder / "model.json").write_text(json.dumps(description, indent=1) + "\n", encoding="utf-8")
+
+
+def description(folder: Path) -> dict[str, Any]:
+    """What a model folder says of itself: its ``model.json``.
+
+    Raises
+    ------
+    ModelError
+        If the folder is not a model folder, or a file is missing or damaged.
+    """
+    for name in ("model.json", "heads.safetensors", "encoder/config.json"):
+        if not (folder / name).is_file():
+            raise ModelError(
+                f"{folder} is not a whole model folder: {name} is missing; "
+                "train it again with `mtlkit train`, or copy the whole folder"
+            )
+    try:
+        facts = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ModelError(
+            f"{folder / 'model.json'} is damaged ({error}); copy the folder again"
+        ) from None
+    if facts.get("format") != FORMAT:
+        raise ModelError(
+            f"{folder / 'model.json'}: format is {facts.get('format')!r}, "
+            f"expected {FORMAT!r}; train the model again with this version"
+        )
+    return facts
+
+
+def load(folder: Path, *, recipe: Recipe, seed: int) -> tuple[HardSharing, dict[str, Any]]:
+    """Read a model folder; also what its ``model.json`` says.
+
+    Raises
+    ------
+    ModelError
+        If the folder is not a model folder, or a file is missing or damaged.
+    """
+    facts = description(folder)
+    try:
+        encoder = encoders.build(
+            str(folder.resolve() / "encoder"), texts=(), recipe=recipe, seed=seed
+        )
+        model = HardSharing(encoder, dropout=recipe.head_dropout, seed=seed)
+        for task, labels in facts["labels"].items():
+            if task not in TASKS:
+                raise ModelError(f"{folder / 'model.json'}: unknown task {task!r}")
+            model.add(task, labels)
+        missing, surplus = model.load_state_dict(
+            load_file(folder / "heads.safetensors"), strict=False
+        )
+    except (encoders.EncoderError, SafetensorError, KeyError, RuntimeError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise ModelError(
+            f"{folder} is damaged ({reason}); copy the folder again or train the model again"
+        ) from None
+    lost = [name for name in missing if not name.startswith("encoder.transformer.")]
+    if lost or surplus:
+        raise ModelError(
+            f"{folder}/heads.safetensors does not fit model.json: "
+            f"{(lost + list(surplus))[0]!r} is on one side only; copy the folder again"
+        )
+    return model, facts

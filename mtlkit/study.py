@@ -1,0 +1,281 @@
+"""A run to a result.
+
+A prefix of a route is a route: ``minilm > pos+dep`` is where ``minilm > pos+dep > ner:250`` begins.
+Runs of one seed that begin alike share that beginning, which is trained once and kept.
+"""
+
+import functools
+import os
+import platform
+import resource
+import shutil
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from filelock import FileLock
+
+from mtlkit import conllu, corpora, encoders, sharing
+from mtlkit.corpora import Example
+from mtlkit.evaluation import Evaluator, Scores, predict
+from mtlkit.metrics import Counts
+from mtlkit.results import Record, Store
+from mtlkit.routes import TASKS, Recipe, Route, Run, Task
+from mtlkit.sharing import HardSharing
+from mtlkit.training import Stage, fit
+
+__all__ = [
+    "FILE_TASKS", "environment", "execute", "plan", "prefix", "score_file", "test", "train",
+]  # fmt: skip
+
+Watch = Callable[[int, int, Mapping[str, Any]], None]
+_SEEN = 200  # training sentences that are scored beside dev
+
+
+def plan(route: str | Route, recipe: Recipe, seed: int) -> Run:
+    """A run, exactly: with the checksums of the corpora its route reads."""
+    route = Route.parse(route) if isinstance(route, str) else route
+    return Run(route, recipe, seed, corpora.checksums(route))
+
+
+def prefix(run: Run, stages: int) -> Run:
+    """The run that trains the first stages of a run's route, and nothing that they do not read."""
+    route = run.route.prefix(stages)
+    met = {task.name for stage in route.stages for task in stage.tasks}
+    target = run.recipe.target if run.recipe.target in met else None
+    return plan(route, run.recipe.replace(target=target), run.seed)
+
+
+@functools.lru_cache(maxsize=256)
+def _evaluation(
+    corpus: str, subset: str | None, split: str, limit: int = 0
+) -> tuple[Example, ...]:
+    """The sentences of a split; with a limit, that many, evenly spread over it."""
+    found = corpora.load(corpus, split=split, subset=subset)
+    if not limit or limit >= len(found):
+        return found
+    return tuple(found[i * len(found) // limit] for i in range(limit))
+
+
+def _texts(route: Route) -> Iterable[Sequence[str]]:
+    """What a scratch encoder's tokenizer learns from: the text of the first stage's corpora.
+
+    All of it, whatever the number of labels, so that routes of one seed share initial weights.
+    """
+    for corpus in sorted({task.corpus for task in route.stages[0].tasks}):
+        for example in corpora.load(corpus, split="train")[:20_000]:
+            yield example.words
+
+
+def _stage(route: Route, number: int, recipe: Recipe, seed: int) -> Stage:
+    tasks = route.stages[number].tasks
+    before = {
+        task.name: task
+        for stage in route.stages[:number]
+        for task in stage.tasks
+        if TASKS[task.name] != "mlm"
+    }
+    watched = before | {task.name: task for task in tasks}
+    train = {task.name: corpora.labelled(task, seed=seed) for task in tasks}
+    return Stage(
+        train=train,
+        dev={
+            name: _evaluation(task.corpus, task.subset, "dev", recipe.dev_sentences)
+            for name, task in watched.items()
+        },
+        seen={name: examples[:_SEEN] for name, examples in train.items()},
+    )
+
+
+def _labels(task: Task) -> tuple[str, ...]:
+    return () if TASKS[task.name] == "mlm" else corpora.label_names(task)
+
+
+def train(
+    run: Run, *, folder: Path | None = None, models: Path | None = None, watch: Watch | None = None
+) -> tuple[HardSharing, list[dict[str, Any]], dict[str, Any]]:
+    """Train a run's route, stage after stage, in this process.
+
+    Parameters
+    ----------
+    folder
+        Where checkpoints go, one folder a stage; an interrupted run goes on from there.
+    models
+        Kept models by run id; the longest prefix of the route found there is not trained again.
+    watch
+        Called after each update; see :func:`mtlkit.training.fit`.
+
+    Returns
+    -------
+    model, history, ledger
+        The history of all stages, and what each stage cost.
+    """
+    encoders.reuse_memory()
+    recipe, route = run.recipe, run.route
+    begin, model, history, stages = 0, None, [], []
+    for done in range(len(route.stages) - 1, 0, -1) if models is not None else ():
+        kept = models / prefix(run, done).id
+        if (kept / "model.json").is_file():
+            model, facts = sharing.load(kept, recipe=recipe, seed=run.seed)
+            begin, history, stages = done, facts["history"], facts["stages"]
+            break
+    if model is None:
+        encoder = encoders.build(
+            route.start, texts=_texts(route), recipe=recipe, seed=run.seed
+        )
+        model = HardSharing(encoder, dropout=recipe.head_dropout, seed=run.seed)
+    for number in range(begin, len(route.stages)):
+        for task in route.stages[number].tasks:
+            model.add(task.name, _labels(task))
+        model.encoder.tune(recipe.tuning if number == len(route.stages) - 1 else "full")
+        entries, ledger = fit(
+            model,
+            _stage(route, number, recipe, run.seed),
+            recipe,
+            seed=run.seed * 101 + number,
+            folder=None if folder is None else folder / f"stage-{number}",
+            **({} if watch is None else {"watch": watch}),
+        )
+        history = [*history, *({"stage": number, **entry} for entry in entries)]
+        stages = [*stages, ledger]
+    return model, history, _ledger(model, stages, recipe)
+
+
+def _ledger(model: HardSharing, stages: list[dict[str, Any]], recipe: Recipe) -> dict[str, Any]:
+    """The budget of a run: what was spent, in the units that comparisons are made at."""
+    tasks: dict[str, dict[str, int]] = {}
+    for stage in stages:
+        for task, spent in stage["tasks"].items():
+            sums = tasks.setdefault(task, dict.fromkeys(spent, 0))
+            for unit, amount in spent.items():
+                sums[unit] += amount
+    return {
+        "updates": sum(stage["updates"] for stage in stages),
+        "target_updates": tasks.get(recipe.target or "", {}).get("updates"),
+        "seconds": sum(stage["seconds"] for stage in stages),
+        "parameters": encoders.parameters(model),
+        "tuned_parameters": sum(p.numel() for p in model.parameters() if p.requires_grad),
+        # The most this process ever held: an upper bound where it did other runs before.
+        "peak_memory_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+        "tasks": tasks,
+        "stages": stages,
+    }
+
+
+def environment(recipe: Recipe) -> dict[str, Any]:
+    """What a result may depend on besides its run."""
+    names = ("mtlkit", "torch", "transformers", "tokenizers", "numpy")
+    return {
+        "python": platform.python_version(),
+        **{name: version(name) for name in names},
+        "machine": platform.machine(),
+        "system": platform.system(),
+        "threads": torch.get_num_threads(),
+        "bf16": encoders.autocast(recipe.precision)._enabled,
+    }
+
+
+def test(model: HardSharing, run: Run) -> tuple[Scores, dict[str, dict[str, list[Counts]]]]:
+    """Score the tasks of a run's last stage on test: scores, and the counts behind them."""
+    last = {task.name: task for task in run.route.stages[-1].tasks}
+    sets = {name: _evaluation(task.corpus, task.subset, "test") for name, task in last.items()}
+    return Evaluator(sets, model)(model, run.recipe)
+
+
+def score_file(model: Path, file: Path, *, out: Path | None = None) -> Scores:
+    """Score a model folder on a CoNLL-U file, and write the file with predicted annotation.
+
+    Every task that the model has a head for and the file has labels for is scored.  ``out`` has
+    the file's words, comments and multiword tokens; predicted tags, trees and names replace its
+    own.  It is written whole or not at all.
+    """
+    encoders.reuse_memory()
+    sentences = conllu.read(file)
+    examples = corpora.read_treebank(file)
+    facts = sharing.description(model)
+    run = Run.from_json(facts["run"])
+    network, _ = sharing.load(model, recipe=run.recipe, seed=run.seed)
+    tasks = [task for task in network.labels if task in FILE_TASKS]
+    if not tasks:
+        has = ", ".join(network.labels)
+        raise sharing.ModelError(f"{model} has heads for {has}: none that a CoNLL-U file has")
+    sets = {task: examples for task in tasks if all(task in e.labels for e in examples)}
+    scores, _ = Evaluator(sets, network)(network, run.recipe) if sets else ({}, {})
+    if out is not None:
+        answers = predict(network, examples, tasks, run.recipe)
+        conllu.write(out, _annotated(sentences, answers))
+    return scores
+
+
+FILE_TASKS = ("pos", "xpos", "dep", "ner")
+"""The tasks that a CoNLL-U file has a place for; names lie in MISC as ``NER=``."""
+
+
+def _annotated(
+    sentences: Sequence[conllu.Sentence], answers: Mapping[str, Sequence[Any]]
+) -> list[conllu.Sentence]:
+    written = []
+    for i, sentence in enumerate(sentences):
+        words = list(sentence.words)
+        for n, word in enumerate(words):
+            changes: dict[str, Any] = {}
+            if "pos" in answers:
+                changes["upos"] = answers["pos"][i][n]
+            if "xpos" in answers:
+                changes["xpos"] = answers["xpos"][i][n]
+            if "dep" in answers:
+                changes["head"], changes["deprel"] = answers["dep"][i][n]
+                changes["deps"] = "_"  # the enhanced graph of the file belongs to its own tree
+            if "ner" in answers:
+                kept = [m for m in word.misc.split("|") if m != "_" and not m.startswith("NER=")]
+                tag = answers["ner"][i][n]
+                changes["misc"] = "|".join(kept + [f"NER={tag}"] * (tag != "O")) or "_"
+            words[n] = replace(word, **changes)
+        written.append(replace(sentence, words=tuple(words)))
+    return written
+
+
+def execute(
+    run: Run, *, folder: Path, keep: bool = False, watch: Watch | None = None
+) -> Record:
+    """Train a run, score it once on test, and store its record.
+
+    ``folder`` holds the records, ``work/<id>`` (checkpoints, gone when the run is done) and
+    ``models/<id>`` (with ``keep``, for runs that begin with this one).  Two processes that are
+    given the same run do not train it twice: the second waits for the first.
+    """
+    store, models, work = Store(folder), folder / "models", folder / "work"
+    work.mkdir(parents=True, exist_ok=True)
+    with FileLock(work / f"{run.id}.lock"):
+        if run.id in store and (not keep or (models / run.id).is_dir()):
+            return store.load(run.id)
+        model, history, ledger = train(run, folder=work / run.id, models=models, watch=watch)
+        begun = time.monotonic()
+        scores, counts = test(model, run)
+        ledger["test_seconds"] = time.monotonic() - begun
+        wanted = [run.recipe.target] if run.recipe.target in counts else list(counts)
+        kept_entry = next(entry for entry in reversed(history) if entry["best"])
+        record: Record = {
+            "id": run.id,
+            "run": run.to_json(),
+            "scores": {"dev": kept_entry["scores"]["dev"], "test": scores},
+            "counts": {task: counts[task] for task in wanted},
+            "history": history,
+            "ledger": ledger,
+            "environment": environment(run.recipe),
+        }
+        if keep:
+            part = models / f".part-{run.id}-{os.getpid()}"
+            shutil.rmtree(part, ignore_errors=True)
+            part.mkdir(parents=True)
+            facts = {"run": run.to_json(), "history": history, "stages": ledger["stages"]}
+            sharing.save(model, part, facts)
+            shutil.rmtree(models / run.id, ignore_errors=True)
+            os.replace(part, models / run.id)
+        store.save(record)
+        shutil.rmtree(work / run.id, ignore_errors=True)
+    return record

@@ -1,0 +1,163 @@
+"""Many runs on a cluster: this machine's cores by default, any Dask cluster by address."""
+
+import contextlib
+import os
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from dask.distributed import Client, Future, LocalCluster, as_completed
+from tqdm.auto import tqdm
+
+from mtlkit.results import Record, Store
+from mtlkit.routes import Run
+from mtlkit.study import execute, prefix
+
+__all__ = ["Failure", "SweepError", "cluster", "complete"]
+
+
+class SweepError(ValueError):
+    """Runs that cannot be brought to a cluster."""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A run that ended in an error."""
+
+    run: Run
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.run.route}  (seed {self.run.seed}): {self.reason}"
+
+
+def _follow_parent() -> None:
+    """End this worker when the process that started it is gone, even if that was killed."""
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _work(run: dict[str, Any], folder: str, keep: bool, *_before: Any) -> Record:
+    torch.set_num_threads(1)
+    return execute(Run.from_json(run), folder=Path(folder), keep=keep)
+
+
+def complete(
+    runs: Iterable[Run],
+    store: Store,
+    *,
+    workers: int | None = None,
+    scheduler: str | None = None,
+    title: str = "runs",
+) -> list[Failure]:
+    """Bring every run into the store; those that are there already cost nothing.
+
+    Parameters
+    ----------
+    workers
+        Processes of one thread each on this machine; as many as it has cores by default.
+    scheduler
+        Address of a running Dask cluster instead, whose workers see the store's folder.
+
+    Returns
+    -------
+    list of Failure
+        Runs that failed; the others are done all the same.
+    """
+    pending = {run.id: run for run in runs if run.id not in store}
+    if not pending:
+        return []
+    shared = _shared(pending.values(), store)
+    with cluster(workers, scheduler) as client:
+        futures: dict[Future, Run] = {}
+        kept: dict[str, Future] = {}
+
+        def submit(run: Run, keep: bool) -> Future:
+            before = [
+                kept[each.id]
+                for n in range(1, len(run.route.stages))
+                if (each := prefix(run, n)).id in kept
+            ]
+            future = client.submit(
+                _work, run.to_json(), str(store.folder.resolve()), keep, *before,
+                key=f"{run.route} #{run.seed} {run.id[:12]}", pure=False, retries=0,
+            )
+            futures[future] = run
+            return future
+
+        for run in sorted(shared, key=lambda run: len(run.route.stages)):
+            kept[run.id] = submit(run, True)
+        for run in pending.values():
+            if run.id not in kept:
+                submit(run, False)
+        failures = []
+        bar = tqdm(total=len(futures), desc=title, unit="run", mininterval=1)
+        for future in as_completed(list(futures)):
+            if future.status == "finished":
+                record = future.result()
+                if record["id"] not in store:
+                    store.save(record)
+            else:
+                error = future.exception()
+                failures.append(Failure(futures[future], f"{type(error).__name__}: {error}"))
+                bar.write(f"failed: {failures[-1]}")
+            bar.update()
+        bar.close()
+    return failures
+
+
+def _shared(pending: Iterable[Run], store: Store) -> list[Run]:
+    """Beginnings that two or more pending runs have in common and nobody has kept yet."""
+    begins: dict[str, Run] = {}
+    uses: Counter[str] = Counter()
+    for run in pending:
+        for n in range(1, len(run.route.stages)):
+            begin = prefix(run, n)
+            begins[begin.id] = begin
+            uses[begin.id] += 1
+    models = store.folder / "models"
+    return [
+        begin
+        for id, begin in begins.items()
+        if uses[id] > 1 and not (models / id / "model.json").is_file()
+    ]
+
+
+@contextlib.contextmanager
+def cluster(workers: int | None = None, scheduler: str | None = None) -> Iterator[Client]:
+    """A client of the Dask cluster at an address, or of a local one that ends with the block."""
+    if scheduler is not None:
+        try:
+            client = Client(scheduler, timeout=10)
+        except (OSError, TimeoutError, ValueError) as error:
+            raise SweepError(
+                f"no Dask scheduler answers at {scheduler!r} ({error}); "
+                "start one with `dask scheduler`, or leave the address out"
+            ) from None
+        with client:
+            yield client
+        return
+    with (
+        LocalCluster(
+            n_workers=workers or os.cpu_count() or 1,
+            threads_per_worker=1,
+            processes=True,
+            dashboard_address=None,
+            memory_limit=0,
+            env={"OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"},
+        ) as local,
+        Client(local) as client,
+    ):
+        client.run(_follow_parent)
+        yield client

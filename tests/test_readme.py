@@ -1,0 +1,119 @@
+"""The front page keeps its word: its commands run, its examples and tables are true."""
+
+import doctest
+import os
+import re
+import shlex
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+# Commands that are not executed here, each with the reason.
+NOT_RUN = {
+    "make setup": "installs everything anew, which takes minutes and a network",
+    "make study": "runs the whole series for up to ten minutes; make test runs its smoke profile",
+    "make lab": "opens JupyterLab, which stays open until it is stopped",
+    "mtlkit data fetch gum": "downloads a corpus; the tests of corpora fetch from a local folder",
+    "mtlkit study --profile full --workers 2": "trains for hours",
+}
+
+
+def blocks(language: str) -> list[str]:
+    """The fenced blocks in one language."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", README, flags=re.M | re.S)
+
+
+def commands() -> list[str]:
+    """All commands of the console blocks, in order."""
+    return [
+        line.removeprefix("$ ")
+        for block in blocks("console")
+        for line in block.splitlines()
+        if line.startswith("$ ")
+    ]
+
+
+def rows(heading: str) -> list[list[str]]:
+    """Cells of the first table under a heading, without its head."""
+    lines = README.split(f"\n## {heading}\n")[1].split("\n## ")[0].splitlines()
+    table = [line for line in lines if line.startswith("|")]
+    return [[cell.strip() for cell in re.split(r"(?<!\\)\|", row)[1:-1]] for row in table[2:]]
+
+
+def test_commands_run(tmp_path: Path) -> None:
+    assert set(NOT_RUN) <= set(commands()), "a command that is excused is not on the page"
+    tried = [command for command in commands() if command not in NOT_RUN]
+    assert any(command.startswith("mtlkit train") for command in tried)
+    scripts = Path(sys.executable).parent
+    environment = os.environ | {"PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}"}
+    for command in tried:
+        folder = ROOT if command.startswith("make ") else tmp_path
+        run = subprocess.run(
+            command, shell=True, cwd=folder, env=environment, capture_output=True, text=True
+        )
+        assert run.returncode == 0, f"$ {command}\n{run.stdout}{run.stderr}"
+    assert (tmp_path / "predicted.conllu").is_file()
+
+
+def test_every_command_of_the_table_is_understood() -> None:
+    from mtlkit.__main__ import main
+
+    for command, _ in rows("Commands"):
+        name = shlex.split(command.strip("`"))[1]
+        with pytest.raises(SystemExit) as stop:
+            main([name, "--help"])
+        assert stop.value.code == 0
+
+
+@pytest.mark.parametrize("block", blocks("python"))
+def test_examples_are_true(block: str) -> None:
+    test = doctest.DocTestParser().get_doctest(block, {}, "README.md", "README.md", 0)
+    assert test.examples
+    assert doctest.DocTestRunner().run(test).failed == 0
+
+
+def test_routes_of_the_page_are_routes() -> None:
+    from mtlkit.routes import Route
+
+    routes = [
+        cell.strip("`") for cell, _ in re.findall(r"^\| (`\w+ > .*?`) \| (.*)$", README, re.M)
+    ]
+    assert len(routes) >= 6
+    for text in routes:
+        assert str(Route.parse(text)) == text
+
+
+def test_lessons_are_those_that_exist() -> None:
+    lessons = rows("The lessons")
+    assert [lesson.split()[0] for lesson, _, _ in lessons] == [f"{n:02}" for n in range(13)]
+    linked = {
+        lesson[:2]: target[1]
+        for lesson, _, there in lessons
+        if (target := re.fullmatch(r"\[yes\]\((.+)\)", there))
+    }
+    assert all(there == "later" for lesson, _, there in lessons if lesson[:2] not in linked)
+    existing = {path.name[:2]: f"notebooks/{path.name}" for path in ROOT.glob("notebooks/*.ipynb")}
+    assert linked == existing
+
+
+def test_licences_of_all_corpora_are_named() -> None:
+    corpora = tomllib.loads((ROOT / "data" / "corpora.toml").read_text(encoding="utf-8"))
+    table = rows("Corpora and their licences")
+    assert sorted(name for cell, _, _ in table for name in re.findall(r"`(\w+)`", cell)) == sorted(
+        corpora
+    )
+    for cell, tasks, _ in table:
+        for name in re.findall(r"`(\w+)`", cell):
+            said = set(re.findall(r"`(\w+)`", tasks)) | ({name} & set(corpora[name]["tasks"]))
+            assert said == set(corpora[name]["tasks"]), name
+
+
+def test_links_lead_somewhere() -> None:
+    for target in re.findall(r"\]\((?!https?:|#)([^)]+)\)", README):
+        assert (ROOT / target).exists(), target

@@ -183,13 +183,10 @@ def _pretrained(start: str, *, dropout: float) -> Encoder:
     try:
         if start == "minilm":
             if revision is not None:
-                place = str(
-                    Path(
-                        transformers.utils.cached_file(
-                            place, "model.safetensors", revision=revision
-                        )
-                    ).parent
+                file = transformers.utils.cached_file(
+                    place, "model.safetensors", revision=revision
                 )
+                place = str(Path(str(file)).parent)
             _check_minilm(Path(place))
         with _quiet():
             tokenizer = AutoTokenizer.from_pretrained(place, use_fast=True, **options)
@@ -230,8 +227,8 @@ def _scratch(texts: Iterable[Sequence[str]], recipe: Recipe, *, seed: int) -> En
         intermediate_size=4 * recipe.width,
         max_position_embeddings=512,
         pad_token_id=tokenizer.pad_token_id,
-        attn_implementation="eager",
     )
+    config._attn_implementation = "eager"
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         transformer = BertModel(config, add_pooling_layer=False)

@@ -47,14 +47,17 @@ __all__ = [
 INK, MUTED, GRID, PAPER = "#1F2328", "#6B7178", "#E4E7EA", "#FFFFFF"
 
 FAMILIES = {
-    "scratch": "#7A7F85",
+    "scratch": "#505459",
     "single": "#0072B2",
     "joint": "#E69F00",
     "combined": "#009E73",
     "sequential": "#56B4E9",
     "control": "#CC79A7",
 }
-"""Family of routes (see `family`) -> its colour.  Okabe & Ito (2008), Color Universal Design."""
+"""Family of routes (see `family`) -> its colour: Okabe & Ito (2008), Color Universal Design.
+
+The grey is a dark one: to many eyes the palette's green is a middle grey.
+"""
 
 VERDICTS = {"higher": INK, "lower": "#D55E00", "undecided": "#8B9198"}
 """Verdict of a comparison -> its colour; none of them is a family's."""
@@ -180,7 +183,9 @@ def describe(drawn: Figure | Axes) -> str:
 def save(
     drawn: Figure | Axes, name: str, *, folder: str | os.PathLike[str], alt: str | None = None
 ) -> Path:
-    """Write a figure (or that of some axes) to ``<folder>/<name>.svg`` and ``.png``; gives the path of the first.
+    """Write a figure, or that of some axes, to ``<folder>/<name>.svg`` and ``.png``.
+
+    Gives the path of the first.
 
     `alt`: text for those who do not see the figure; without it, `describe` is asked.  It is in
     both files, as their description.  The same figure gives the same bytes.

@@ -47,7 +47,7 @@ class Noun(NamedTuple):
 
     lemma: str
     plural: str
-    kind: str  # sg (countable), mass, pl (plural only) or proper
+    kind: str  # sg (countable), one (singular only), mass, pl (plural only) or proper
     cls: str
 
 
@@ -134,8 +134,10 @@ def inflected(lemma: str, past: str, participle: str) -> dict[str, str]:
 
 def noun(word: str, cls: str) -> Noun:
     """Read one word of the lexicon's lists of nouns."""
-    lemma, _, irregular = word.rstrip("~*").partition("/")
-    kind = {"~": "mass", "*": "pl"}.get(word[-1], "proper" if word[0].isupper() else "sg")
+    lemma, _, irregular = word.rstrip("~*^").partition("/")
+    kind = {"~": "mass", "*": "pl", "^": "one"}.get(
+        word[-1], "proper" if word[0].isupper() else "sg"
+    )
     return Noun(lemma, lemma if kind == "pl" else irregular or plural(lemma), kind, cls)
 
 
@@ -188,10 +190,11 @@ class _Reader:
 
     def slots(self, pairs: Sequence[tuple[str, str]], where: str) -> list[Slot]:
         """Return the slots of (preposition, classes); sure of a name's type if all agree."""
-        types = defaultdict(set)
+        types: dict[str, set[str]] = defaultdict(set)
+        known = self.lexicon["names"]
         expanded = [(preposition, self.classes(names, where)) for preposition, names in pairs]
         for preposition, group in expanded:
-            types[preposition] |= {self.lexicon["names"].get(cls) for cls in group} - {None}
+            types[preposition] |= {known[cls] for cls in group if cls in known}
         return [Slot(prep, group, len(types[prep]) == 1) for prep, group in expanded]
 
     def nouns(self) -> dict[str, Choices[Noun]]:
@@ -214,7 +217,6 @@ class _Reader:
 
     def verbs(self) -> dict[tuple[str, str], Choices[Verb]]:
         found: dict[tuple[str, str], list[Verb]] = defaultdict(list)
-        pools = {name: frames.split() for name, frames in self.lexicon["pools"].items()}
         for where, line in list(lines(FOLDER / "verbs.tsv"))[1:]:
             cells = ["" if cell == "-" else cell for cell in line.split("\t")[:-1]]
             lemma, past, participle, frame, domains, subject, object_, adjuncts = cells
@@ -225,12 +227,14 @@ class _Reader:
                 particle, object_ = re.split("[ :]", object_, maxsplit=1)
             pairs = [entry.strip().split(" ") for entry in adjuncts.split(";") if entry]
             slots = self.slots([(pair[0], pair[1]) for pair in pairs], where)
+            forms, polarity = inflected(lemma, past, participle), line[-1]
+            [argument], [patient] = (
+                self.slots([pair], where) for pair in (("", subject), (particle, object_))
+            )
+            licensed = frozenset((slot.preposition, cls) for slot in slots for cls in slot.classes)
             verb = Verb(
-                *(lemma, inflected(lemma, past, participle), particle, frame, line[-1]),
-                *self.slots([("", subject)], where),
-                *self.slots([(particle, object_)], where),
-                adjuncts=Choices(slots),
-                licensed=frozenset((s.preposition, cls) for s in slots for cls in s.classes),
+                *(lemma, forms, particle, frame, polarity),
+                *(argument, patient, Choices(slots), licensed),
             )
             for key in self._pools(verb):
                 found[key].append(verb)
@@ -240,10 +244,10 @@ class _Reader:
         """Yield the keys of `Grammar.verbs` under which a verb is found."""
         neutral = verb.polarity == "0"
         for name, frames in self.lexicon["pools"].items():
-            if verb.frame in frames.split() and (neutral or verb.frame == "tk"):
+            if verb.frame in frames.split() and (neutral or verb.polarity == "*"):
                 yield "pool", name
         for sign in "+-":
-            if verb.polarity == sign or verb.frame == "op":
+            if verb.polarity == sign:
                 yield "pool", f"opinion{sign}"
         active = verb.frame in self.lexicon["pools"]["action"].split() and neutral
         if active and verb.lemma not in self.lexicon["stative"]["verbs"].split():

@@ -118,9 +118,9 @@ def name_ends(
     """Name each line at its right end; names that would touch move apart as little as can be."""
     size = 8.5
     ax.set_ylim(ax.get_ylim())
-    figure = ax.get_figure()
+    figure = ax.get_figure(root=True)
     assert figure is not None  # an axes that is drawn on has one
-    figure.draw_without_rendering()  # type: ignore[union-attr]
+    figure.draw_without_rendering()
     points = 72 / figure.dpi
     ordered = sorted(ends, key=lambda end: end[2])
     at = np.array([ax.transData.transform((x, y))[1] * points for _, x, y in ordered])
@@ -159,9 +159,9 @@ def name_points(
         if name
     ]
     ax.set(xlim=ax.get_xlim(), ylim=ax.get_ylim())
-    figure = ax.get_figure()
+    figure = ax.get_figure(root=True)
     assert figure is not None
-    figure.draw_without_rendering()  # type: ignore[union-attr]
+    figure.draw_without_rendering()
     unit = figure.dpi / 72
     spots = [(x, y, x, y) for _, x, y, _ in anchors]
     taken = [_grown(ax, spot, 5 * unit) for spot in spots]

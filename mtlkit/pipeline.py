@@ -72,7 +72,7 @@ def run(
     executed.mkdir(parents=True, exist_ok=True)
     done = []
     with cluster(workers, scheduler) as client:
-        address = client.scheduler.address
+        address = client.scheduler_info()["address"]
         for number, path in enumerate(chosen, start=1):
             print(f"[{number}/{len(chosen)}] {path.stem}", flush=True)
             done.append(_execute(path, executed / path.name, root, profile, address))

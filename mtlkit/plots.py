@@ -34,7 +34,7 @@ from mtlkit.labelling import (
     side_text,
     signed,
 )
-from mtlkit.statistics import bca_interval, verdict
+from mtlkit.statistics import bca_interval, p_text, verdict
 
 __all__ = ["bars_with_points", "curves", "differences"]
 
@@ -135,7 +135,7 @@ def differences(
     ax = ax or canvas(height=0.27 * height + 1.1)[1][0]
     ax.axvline(0, color=INK, lw=1.0, zorder=1)
     across = ax.get_yaxis_transform()
-    columns = [(36, "mean"), (112, "95 % interval"), *([(146, "p")] if "p" in frame else [])]
+    columns = [(36, "mean"), (112, "95 % interval"), *([(156, "p")] if "p" in frame else [])]
     for at, head in columns:
         side_text(ax, at, 0.0 if group else -0.95, head, colour=MUTED)
     said, previous = [], ""
@@ -159,7 +159,9 @@ def differences(
         side_text(ax, 36, y, signed(row["mean"], digits), weight=weight)
         side_text(ax, 112, y, interval)
         if "p" in frame:
-            side_text(ax, 146, y, f"{row.p:.3f}".removeprefix("0"))
+            # Four decimals each, so that the points stand below each other.
+            exact = f"{row.p:.4f}".removeprefix("0")
+            side_text(ax, 156, y, exact if row.p >= 0.0001 else p_text(row.p))
         said.append(
             f"{name}{', ' * bool(name)}{row[label]}: {signed(row['mean'], digits)} "
             f"{interval}, {side}"

@@ -13,13 +13,15 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 
 from mtlkit import DATA, figures
 from mtlkit.evaluation import primary
 from mtlkit.results import Store
 from mtlkit.routes import Recipe, Route, Run
+from mtlkit.sharing import HardSharing, load
 from mtlkit.statistics import Comparison, compare
-from mtlkit.study import plan
+from mtlkit.study import execute, plan
 from mtlkit.sweeps import complete
 
 __all__ = ["FAMILIES", "PROFILES", "Lab", "ProfileError", "Profile", "Target", "find_root"]
@@ -129,9 +131,9 @@ PROFILES: dict[str, Profile] = {
         rates=(1e-4, 3e-4, 1e-3),
         recipe=Recipe(
             batch_tokens=512,
-            min_updates=240,
+            min_updates=160,
             epochs=1.0,
-            evaluations=6,
+            evaluations=5,
             dev_sentences=200,
             dropout=0.0,
             temperature=math.inf,
@@ -269,11 +271,13 @@ class Lab:
         *,
         families: Sequence[str] = FAMILIES,
         targets: Sequence[str] | None = None,
-        budgets: Sequence[int] | None = None,
+        budgets: Sequence[int | None] | None = None,
+        seeds: Sequence[int] | None = None,
     ) -> pd.DataFrame:
         """The main comparison: a row a run, with its test score on the target and its cost.
 
-        Columns: family, task, labels, seed, score, and the columns of :meth:`table`.
+        Columns: family, task, labels, seed, score, and the columns of :meth:`table`.  A budget of
+        None is all labels there are.
         """
         targets = [t.task for t in self.profile.targets] if targets is None else targets
         budgets = self.profile.budgets if budgets is None else budgets
@@ -288,7 +292,7 @@ class Lab:
             )
             for family, task in cells
             for labels in budgets
-            for seed in self.profile.seeds
+            for seed in (self.profile.seeds if seeds is None else seeds)
         }
         self.complete(runs.values(), title="head to head")
         keys = pd.DataFrame(
@@ -320,8 +324,21 @@ class Lab:
             )
         return compare(pairs[f"{score}_a"], pairs[f"{score}_b"], rng=np.random.default_rng(0))
 
-    def show(self, figure: Any, name: str, *, alt: str) -> None:
-        """Save a figure as ``figures/<profile>/<name>.svg`` and ``.png``, and show it."""
+    def model(self, run: Run) -> HardSharing:
+        """The trained model of a run, in this process; trained first if nobody has kept it."""
+        folder = self.store.folder / "models" / run.id
+        if not (folder / "model.json").is_file():
+            threads = torch.get_num_threads()
+            torch.set_num_threads(1)  # as in every other run, so that the numbers are the same
+            execute(run, folder=self.store.folder, keep=True)
+            torch.set_num_threads(threads)
+        return load(folder, recipe=run.recipe, seed=run.seed)[0]
+
+    def show(self, figure: Any, name: str, *, alt: str | None = None) -> None:
+        """Save a figure as ``figures/<profile>/<name>.svg`` and ``.png``, and show it.
+
+        Without ``alt``, what the plot functions say about their data is the alt text.
+        """
         figures.show(figure, name, folder=self.figures, alt=alt)
 
     def show_table(self, frame: pd.DataFrame, name: str, *, caption: str) -> Any:

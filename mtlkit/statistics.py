@@ -19,6 +19,7 @@ __all__ = [
     "compare",
     "holm",
     "minimum_detectable",
+    "p_text",
     "paired_difference",
     "sign_flip_test",
     "verdict",
@@ -60,14 +61,21 @@ class Comparison:
         return Comparison(mean=self.mean * factor, low=low, high=high, p=self.p, n=self.n)
 
     def __str__(self) -> str:
-        """E.g. ``+1.23 [+0.40, +2.01], p = .0625, n = 5``; more decimals if the interval is small.
-        """
+        """E.g. ``+1.23 [+0.40, +2.01], p = .0625, n = 5``; a small interval has more decimals."""
         width = self.high - self.low
         digits = 2
         if 0 < width < 1:
             digits = min(6, 1 - math.floor(math.log10(width)))
         mean, low, high = (f"{value:+.{digits}f}" for value in (self.mean, self.low, self.high))
-        return f"{mean} [{low}, {high}], p {_p_text(self.p)}, n = {self.n}"
+        p = p_text(self.p)
+        return f"{mean} [{low}, {high}], p {p if p[0] == '<' else f'= {p}'}, n = {self.n}"
+
+
+def p_text(p: float) -> str:
+    """A p-value as the field writes it: ``.0625``, ``1``, ``< .0001``."""
+    if p < 0.0001:
+        return "< .0001"
+    return f"{p:.4f}".rstrip("0").rstrip(".").removeprefix("0")
 
 
 def verdict(low: float, high: float) -> Verdict:
@@ -260,10 +268,3 @@ def _tied_mean(values: Floats, axis: int = -1) -> Floats:
 
 def _constant(data: Floats) -> bool:
     return float(np.ptp(data)) <= 1e-12 * float(np.abs(data).max())
-
-
-def _p_text(p: float) -> str:
-    if p < 0.0001:
-        return "< .0001"
-    text = f"{p:.4f}".rstrip("0").rstrip(".")
-    return "= " + text.removeprefix("0")

@@ -33,7 +33,7 @@ __all__ = [
 ]  # fmt: skip
 
 Watch = Callable[[int, int, Mapping[str, Any]], None]
-_SEEN = 200  # training sentences that are scored beside dev
+_SEEN = 100  # training sentences that are scored beside dev
 
 
 def plan(route: str | Route, recipe: Recipe, seed: int) -> Run:
@@ -117,7 +117,9 @@ def train(
     encoders.reuse_memory()
     recipe, route = run.recipe, run.route
     begin, model, history, stages = 0, None, [], []
-    for done in range(len(route.stages) - 1, 0, -1) if models is not None else ():
+    for done in range(len(route.stages) - 1, 0, -1):
+        if models is None:
+            break
         kept = models / prefix(run, done).id
         if (kept / "model.json").is_file():
             model, facts = sharing.load(kept, recipe=recipe, seed=run.seed)
@@ -138,7 +140,7 @@ def train(
             recipe,
             seed=run.seed * 101 + number,
             folder=None if folder is None else folder / f"stage-{number}",
-            **({} if watch is None else {"watch": watch}),
+            watch=watch,
         )
         history = [*history, *({"stage": number, **entry} for entry in entries)]
         stages = [*stages, ledger]

@@ -58,7 +58,7 @@ def _criterion(scores: Scores, first: Scores, tasks: Sequence[str], target: str 
     The target's score where the stage trains the target; else the macro mean over its tasks of the
     error reduction since the stage's first evaluation.
     """
-    if target in tasks:
+    if target is not None and target in tasks:
         return -error(target, scores)
     reductions = [1 - error(t, scores) / max(error(t, first), 1e-9) for t in tasks]
     return sum(reductions) / len(reductions)
@@ -105,7 +105,7 @@ def fit(
     seed: int,
     folder: Path | None = None,
     every: float = _CHECKPOINT_SECONDS,
-    watch: Callable[[int, int, Mapping[str, Any]], None] = lambda update, updates, entry: None,
+    watch: Callable[[int, int, Mapping[str, Any]], None] | None = None,
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """Train one stage and leave the model at its best dev checkpoint.
 
@@ -156,7 +156,8 @@ def fit(
             if folder is not None and time.monotonic() - saved >= every:
                 state.save(folder, model, optimizer)
                 saved = time.monotonic()
-        watch(update + 1, len(plan), state.history[-1] if state.history else {})
+        if watch is not None:
+            watch(update + 1, len(plan), state.history[-1] if state.history else {})
     model.load_state_dict(state.best)
     return state.history, state.ledger(time.monotonic() - started)
 

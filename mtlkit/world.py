@@ -9,13 +9,12 @@ they are the same in the labelled sentences of `generate` and in the plain text 
 import hashlib
 import random
 import re
-import tomllib
-from collections.abc import Iterator, Sequence
-from copy import copy
-from functools import cache
+from collections.abc import Iterator
+from functools import partial
 
 from mtlkit.conllu import Sentence, Word
-from mtlkit.grammar import DOMAINS, FOLDER, Choices, Noun, Slot, Verb, load
+from mtlkit.grammar import DOMAINS, FOLDER, Choices, Slot, Verb, load
+from mtlkit.phrases import Node, PhraseWriter, Scope, marked
 
 __all__ = ["DOMAINS", "SPLITS", "WorldError", "checksum", "generate", "text"]
 
@@ -24,135 +23,52 @@ SPLITS = ("train", "dev", "test")
 _FILES = ("adjectives.tsv", "grammar.txt", "lexicon.toml", "names.toml", "verbs.tsv")
 _UNSPACED = {",", ".", "!", "?", "”", "'s", "n't", "'ll", "'re", "'ve", "'m", "'d"}
 _NONFINITE = {"Command": "VB", "ToVerb": "VB", "Gerund": "VBG", "Participle": "VBN"}
-_FINITE = "Clause Inverted Question Who Existential Passive Same SubjectRelative ObjectRelative"
-_VERBAL = {*_FINITE.split(), *_NONFINITE}  # symbols that a verb opens
+_WITH_SUBJECT = ("Clause", "Inverted", "Question", "Existential", "Passive", "ObjectRelative")
+_VERBAL = (*_NONFINITE, *_WITH_SUBJECT, "Who", "Same", "SubjectRelative")
+_NEGATABLE = ("Clause", "Inverted", "Passive", "Command")
+_COPULAS = ("ja", "np", "lc", "op")
+_BE = (*_COPULAS, "ex")
+_CLAUSAL = ("cl", "tc", "tk", "xc", "xg")
 
 
 class WorldError(ValueError):
     """An argument of the world is wrong."""
 
 
-class Node:
-    """A word while its sentence is being written; a phrase is a list of nodes in order."""
-
-    __slots__ = ("deprel", "feats", "form", "head", "index", "lemma", "ner", "upos", "xpos")
-
-    def __init__(self, form: str, lemma: str, upos: str, xpos: str, deprel: str = "") -> None:
-        self.form, self.lemma, self.upos, self.xpos, self.deprel = form, lemma, upos, xpos, deprel
-        self.head: Node | None = None
-        self.ner = self.feats = ""
-        self.index = 0
-
-
-class Scope:
-    """What a phrase knows of the phrase around it."""
-
-    depth = 0
-    polarity = 0  # of the opinion that is being expressed; 0 where none is
-    frame = "op"  # of the clause's verb
-    verb: Verb
-    subject_cls = object_cls = cls = ""  # classes of the clause's nouns and of this noun phrase
-    subject: Sequence[Node] = ()
-    finite: Sequence[Node] = ()  # what stands before the subject of a question
-    rest: Sequence[Node] = ()  # further auxiliaries and negation
-    tag = ""  # the main verb's form
-    role = ""  # subject, object, bare; definite and indefinite ask for a common noun
-    certain = True  # see grammar.Slot
-    noun: Noun
-    number = ""  # sg, pl or mass
-    agreement = 3  # of the noun phrase, or of the clause's subject: 1 am, 2 are, 3 is
-    blocked: frozenset[tuple[str, str]] = frozenset()  # modifiers that would belong elsewhere
-
-    def inner(self) -> "Scope":
-        scope = copy(self)
-        scope.depth += 1
-        return scope
-
-
-@cache
-def _names(split: str) -> tuple[dict[str, list[str]], list[dict[str, Choices[str]]]]:
-    """The words that names are made with, and the banks of names: training's, and those held out."""
-    data = tomllib.loads((FOLDER / "names.toml").read_text("utf-8"))
-    banks = []
-    for part in dict.fromkeys(("train", split)):
-        bank = {kind: words.split() for kind, words in data[part].items()}
-        shared = [name.split(":") for name in bank.pop("shared")]
-        for letter, entity in zip("PLO", ("PER", "LOC", "ORG"), strict=True):
-            bank[entity] = [name for name, types in shared if letter in types]
-        banks.append({kind: Choices(words) for kind, words in bank.items()})
-    return {kind: words.split() for kind, words in data["shape"].items()}, banks
-
-
-class Writer:
-    """Writes the sentences of one domain; every choice comes from ``rng``."""
+class Writer(PhraseWriter):
+    """Writes clauses and sentences of one domain."""
 
     def __init__(self, domain: str, split: str, rng: random.Random) -> None:
-        self.grammar, self.uniform = load(domain), rng.random
-        self.shapes, self.banks = _names(split)
-        self.lexicon = lexicon = self.grammar.lexicon
-        self.settings = lexicon["domains"][domain]
-        self.modals = Choices(list(lexicon["modals"]), list(lexicon["modals"].values()))
-        self.tenses = Choices(lexicon["tenses"]["names"].split(), self.settings["tense"])
-        self.pronouns = Choices(self.settings["pronouns"].split())
-        self.people = {*lexicon["groups"]["human"].split(), "staff"}
-        self.takes = {
-            cls: frozenset((p, c) for noun, p, c in self.grammar.licensed if noun == cls)
-            for cls in self.grammar.nouns
-        }
-        self.last = ""  # class of the latest common noun after the verb; "clause" after a clause
-        self.adjective = ""  # the latest adjective
+        super().__init__(domain, split, rng)
+        modals = self.lexicon["modals"]
+        self.modals = Choices(list(modals), list(modals.values()))
+        self.tenses = Choices(self.lexicon["tenses"]["names"].split(), self.settings["tense"])
+        self.tense = ""  # past or present: of the sentence's first clause
+        self.stative = frozenset(self.lexicon["stative"]["verbs"].split())
+        self.phrases |= {
+            "VP": self.complement, "Verb": self.verb, "Aux": self.auxiliaries, "NP": self.argument,
+            "Object": self.object, "Particle": self.particle, "VerbPhrase": self.adjunct,
+            "When": self.time, "Place": self.place, "Identity": self.identity,
+            "Subject": lambda scope, argument: list(scope.subject),
+            "Finite": lambda scope, argument: list(scope.finite),
+            "Rest": lambda scope, argument: list(scope.rest),
+        }  # fmt: skip
+        self.phrases |= {symbol: partial(self.verbal, symbol) for symbol in _VERBAL}
 
     def sentence(self) -> tuple[list[Node], int]:
         """Write one sentence; return its words, linked and in order, and its polarity."""
         while True:
-            scope = Scope()
+            self.tense, self.last, scope = "", "", Scope()
             scope.polarity = self.one_of((1, -1)) if self.settings["opinions"] else 0
             nodes = self.expand("Text", scope)
             if nodes:
                 return _polished(nodes, self.uniform() < self.settings["lower"]), scope.polarity
 
-    def one_of(self, things: Sequence[T]) -> T:
-        return things[int(self.uniform() * len(things))]
-
-    def expand(self, symbol: str, scope: Scope) -> list[Node]:
-        """Rewrite a symbol; [] if a phrase that it cannot do without is impossible here."""
-        parts: list[tuple[str, list[Node]]] = []
-        head = None
-        for item in self.grammar.rules[symbol].draw(self.uniform()):
-            if item.chance < 1 and self.uniform() > item.chance * 0.8**scope.depth:
-                continue
-            inside = scope
-            if item.flip:
-                inside = copy(scope)
-                inside.polarity = -scope.polarity
-            nodes = self.phrase(item, inside)
-            if item.head:
-                if not nodes:
-                    return []
-                head = next(node for node in nodes if node.head is None)
-            parts.append((item.relation, nodes))
-        written: list[Node] = []
-        for relation, nodes in parts:
-            for node in nodes:
-                if node.head is None and node is not head:
-                    node.head = head
-                    node.deprel = node.deprel or relation
-            written += nodes
-        return written
-
-    def phrase(self, item: Item, scope: Scope) -> list[Node]:
-        if item.literal:
-            return [Node(*item.literal)]
-        if item.phrase in _VERBAL:
-            return self.verbal(item.phrase, item.argument, scope)
-        method = _PHRASES.get(item.phrase)
-        return method(self, scope, item.argument) if method else self.expand(item.phrase, scope)
-
-    def verbal(self, symbol: str, pool: str, outer: Scope) -> list[Node]:
+    def verbal(self, symbol: str, outer: Scope, pool: str) -> list[Node]:
         """Open a clause: choose its verb, write its subject, conjugate, then follow the rules."""
         scope = outer.inner()
         share = self.settings["negation"] if symbol in _NEGATABLE else 0
-        negated = self.uniform() < share * (2 if pool in ("opinion", "think") else 1)
+        negated = self.uniform() < share * (1 if pool == "main" else 2)
         if negated:
             scope.polarity = -scope.polarity
         if pool == "opinion":
@@ -161,7 +77,7 @@ class Writer:
             **dict.fromkeys(("ToVerb", "Gerund", "Same"), ("subject", outer.subject_cls)),
             **dict.fromkeys(("ObjectRelative", "Participle"), ("object", outer.cls)),
             "SubjectRelative": ("subject", outer.cls),
-            "Who": ("subject", "person"),
+            **dict.fromkeys(("Who", "Command"), ("subject", "person")),
             "Passive": ("pool", "object"),
         }.get(symbol, ("pool", pool))
         verbs = self.grammar.verbs.get((kind, cls))
@@ -173,10 +89,10 @@ class Writer:
         if symbol == "Command":
             scope.subject_cls = "person"
         elif symbol in _WITH_SUBJECT:
-            role = {"op": "definite", "ex": "indefinite"}.get(verb.frame, "subject")
+            role = "indefinite" if verb.frame == "ex" else self.role(verb.subject, verb, "subject")
             passive = symbol == "Passive"
             slot = verb.object if passive else verb.subject
-            scope.subject, inside = self.noun_phrase(slot, scope, "definite" if passive else role)
+            scope.subject, inside = self.noun_phrase(slot, scope, role)
             scope.subject_cls, scope.agreement = inside.cls, inside.agreement
             if passive:
                 scope.object_cls = inside.cls
@@ -185,3 +101,210 @@ class Writer:
             scope.agreement = 3 if symbol == "Who" else outer.agreement
         self.conjugate(symbol, scope, negated)
         return self.expand(symbol, scope)
+
+    def conjugate(self, symbol: str, scope: Scope, negated: bool) -> None:
+        """Fill ``finite``, ``rest`` and ``tag`` of a clause: tense, agreement and negation."""
+        scope.finite = scope.rest = ()
+        if symbol in _NONFINITE:
+            scope.tag = _NONFINITE[symbol]
+            if negated:
+                auxiliary = Node("do", "do", "AUX", "VB", "aux")
+                auxiliary.feats = self.lexicon["tags"]["imperative"]
+                scope.finite = (auxiliary, Node("n't", "not", "PART", "RB", "advmod"))
+            self.tense = self.tense or "present"
+        if symbol in _NONFINITE or symbol == "Same":
+            return
+        tense = self.tenses.draw(self.uniform())
+        if self.tense and self.uniform() < 0.85:  # a sentence mostly keeps its first clause's
+            tense = self.tense
+        quiet = scope.frame in _CLAUSAL or scope.verb.lemma in self.stative
+        tense = "present" if tense == "progressive" and quiet else tense
+        past = tense == "past" or (tense in ("progressive", "perfect") and self.uniform() < 0.35)
+        self.tense = self.tense or ("past" if past else "present")
+        scope.tense = "past" if past or tense == "perfect" else tense
+        first = {"modal": self.modals.draw(self.uniform()), "progressive": "be", "perfect": "have"}
+        links = [first[tense]] if tense in first else []
+        links += ["be"] * ((symbol == "Passive") + (scope.frame in _BE))
+        inverted = symbol in ("Inverted", "Question")
+        never = negated and not inverted and tense != "modal" and self.uniform() < 0.15
+        if not links and (inverted or (negated and not never)):
+            links = ["do"]
+        nodes, scope.tag = [], "VBD" if past else "VBZ" if scope.agreement == 3 else "VBP"
+        for place, lemma in enumerate(links):
+            if lemma not in self.lexicon["auxiliaries"]:
+                nodes.append(Node(lemma, lemma, "AUX", "MD", "aux"))
+                scope.tag = "VB"
+                continue
+            forms = [line.split() for line in self.lexicon["auxiliaries"][lemma]]
+            index = ("VB", "VBN", "VBG").index(scope.tag) if place else scope.agreement - 1
+            nodes.append(Node(forms[2 if place else past][index], lemma, "AUX", scope.tag, "aux"))
+            passive = symbol == "Passive" and place == len(links) - 1
+            scope.tag = {"do": "VB", "have": "VBN"}.get(lemma, "VBN" if passive else "VBG")
+        if scope.frame in _COPULAS:
+            nodes[-1].deprel = "cop"
+        scope.finite, scope.rest = nodes[:1], nodes[1:]
+        contracted = self.uniform() < self.settings["contraction"]
+        if never:
+            scope.rest = [Node("never", "never", "ADV", "RB", "advmod"), *nodes[1:]]
+        elif negated and contracted and nodes[0].form not in ("am", "may", "might"):
+            nodes[0].form = self.lexicon["forms"]["stem"].get(nodes[0].form, nodes[0].form)
+            scope.finite = [nodes[0], Node("n't", "not", "PART", "RB", "advmod")]
+        elif negated:
+            scope.rest = [Node("not", "not", "PART", "RB", "advmod"), *nodes[1:]]
+        elif nodes and contracted and symbol == "Clause" and scope.subject[-1].upos == "PRON":
+            short = self.lexicon["forms"]["contracted"]
+            nodes[0].form = short.get(nodes[0].form, nodes[0].form)
+
+    def verb(self, scope: Scope, argument: str) -> list[Node]:
+        self.last = ""
+        if scope.frame == "ex":  # the last auxiliary is the verb
+            form = (*scope.finite, *scope.rest)[-1]
+            return [Node(form.form, "be", "VERB", form.xpos)]
+        verb = scope.verb
+        node = Node(verb.forms[scope.tag], verb.lemma, "VERB", scope.tag)
+        return [node]
+
+    def auxiliaries(self, scope: Scope, argument: str) -> list[Node]:
+        nodes = [*scope.finite, *scope.rest]
+        return nodes[:-1] if scope.frame == "ex" else nodes
+
+    def complement(self, scope: Scope, argument: str) -> list[Node]:
+        return self.expand(f"VP.{scope.frame}", scope)
+
+    def role(self, slot: Slot, verb: Verb, usual: str) -> str:
+        """What an opinion is about is named by a definite common noun."""
+        about = verb.polarity != "0" and slot.classes[0] not in self.people
+        return "definite" if about else usual
+
+    def particle(self, scope: Scope, argument: str) -> list[Node]:
+        return [Node(scope.verb.particle, scope.verb.particle, "ADP", "RP")]
+
+    def object(self, scope: Scope, argument: str) -> list[Node]:
+        verb = scope.verb
+        scope.blocked = verb.licensed
+        role = self.role(verb.object, verb, "object")
+        nodes, inside = self.noun_phrase(verb.object, scope, role)
+        scope.object_cls = inside.cls
+        return marked(verb.particle, nodes) if verb.frame == "pr" else nodes
+
+    def adjunct(self, scope: Scope, argument: str) -> list[Node]:
+        """A prepositional phrase of the verb, which no noun before it would take."""
+        slots = scope.verb.adjuncts
+        if not slots.things or self.last == "clause":
+            return []
+        slot = slots.draw(self.uniform())
+        cls = self.one_of(slot.classes)
+        if (slot.preposition, cls) in self.takes.get(scope.object_cls, ()):
+            return []
+        if (slot.preposition, cls) in self.takes.get(self.last, ()):
+            return []
+        taken = scope.verb.licensed | self.takes.get(scope.object_cls, frozenset())
+        return self.prepositional(Slot(slot.preposition, (cls,), slot.certain), scope, taken)
+
+    def time(self, scope: Scope, argument: str) -> list[Node]:
+        return [] if self.last == "clause" else self.expand(f"Time.{scope.tense}", scope)
+
+    def argument(self, scope: Scope, argument: str) -> list[Node]:
+        """``NP[class]``; ``=`` is the class of the subject, ``<`` what the verb's subject is."""
+        if argument == "<":
+            slot = scope.verb.subject
+        else:
+            names = self.lexicon["groups"].get(argument, argument).split()
+            slot = Slot("", tuple(names) if argument != "=" else (scope.subject_cls,), True)
+        return self.noun_phrase(slot, scope, "object")[0]
+
+    def place(self, scope: Scope, argument: str) -> list[Node]:
+        return self.expand("Place.anyone" if scope.subject_cls in self.people else "Place", scope)
+
+    def identity(self, scope: Scope, argument: str) -> list[Node]:
+        kind = self.lexicon["names"].get(scope.subject_cls, "thing")
+        return self.expand(f"Identity.{kind}", scope) if scope.agreement != 2 else []
+
+
+def _polished(nodes: list[Node], lower: bool) -> list[Node]:
+    """Number the words, drop commas that meet a stronger stop, and set "an" and capitals."""
+    kept = [
+        node
+        for node, after in zip(nodes, [*nodes[1:], None], strict=True)
+        if node.form != "," or (after is not None and after.form not in (".", "!", "?", ",", "”"))
+    ]
+    for place, node in enumerate(kept, start=1):
+        node.index = place
+        if node.form == "a" and re.match(r"[aeio]|u(?!ni)", kept[place].form, re.IGNORECASE):
+            node.form = "an"
+        if lower:
+            node.form = node.form.lower()
+    first = next(node for node in kept if node.upos != "PUNCT")
+    first.form = first.form if lower else first.form[0].upper() + first.form[1:]
+    return kept
+
+
+def _sentence(nodes: list[Node], tags: dict[str, str], comments: list[str]) -> Sentence:
+    words, spaced = [], []
+    for node, after in zip(nodes, [*nodes[1:], None], strict=True):
+        close = node.form == "“" or (after is not None and after.form in _UNSPACED)
+        misc = [f"NER={node.ner}"] * bool(node.ner) + ["SpaceAfter=No"] * close
+        feats = node.feats or tags.get(node.xpos, "_")
+        head, relation = (node.head.index, node.deprel) if node.head else (0, "root")
+        columns = (node.form, node.lemma, node.upos, node.xpos, feats, head, relation, "_")
+        words.append(Word(*columns, "|".join(misc) or "_"))
+        spaced.append(node.form + " " * (not close))
+    return Sentence(tuple(words), (*comments, f"text = {''.join(spaced).rstrip()}"))
+
+
+def _write(
+    n: int, stream: str, split: str, domain: str | None
+) -> Iterator[tuple[str, list[Node], int]]:
+    """Yield (domain, words, polarity); ``stream`` seeds the generator, the same everywhere."""
+    if n < 0:
+        raise WorldError(f"the number of sentences must be 0 or more, found {n}")
+    if domain is not None and domain not in DOMAINS:
+        raise WorldError(f"there is no domain {domain!r}; take one of {', '.join(DOMAINS)}")
+    rng = random.Random(stream)  # of a string: seeded by its SHA-512, not by its hash
+    writers = {name: Writer(name, split, rng) for name in DOMAINS}
+    shares = [load(name).lexicon["domains"][name]["share"] for name in DOMAINS]
+    domains = Choices(DOMAINS if domain is None else (domain,), shares if domain is None else None)
+    for _ in range(n):
+        name = domains.draw(rng.random())
+        yield name, *writers[name].sentence()
+
+
+def generate(
+    n: int, *, seed: int, split: str = "train", domain: str | None = None
+) -> list[Sentence]:
+    """Return ``n`` sentences with parts of speech, trees and names, all of one domain if named.
+
+    Names are in MISC (``NER=B-PER``); comments give the domain and, for a review, the sentiment of
+    the sentence.  Dev and test also have names that training and `text` never have.  The first
+    sentences of a longer list are those of a shorter one.  Raises `WorldError`.
+
+    >>> [sentence] = generate(1, seed=3, domain="review")
+    >>> sentence.comment("domain"), sentence.comment("sentiment") in ("positive", "negative")
+    ('review', True)
+    """
+    if split not in SPLITS:
+        raise WorldError(f"there is no split {split!r}; take one of {', '.join(SPLITS)}")
+    tags = load(DOMAINS[0]).lexicon["tags"]
+    sentences = []
+    stream = f"{split} {seed} {domain or ''}"
+    for number, (name, nodes, polarity) in enumerate(_write(n, stream, split, domain), start=1):
+        comments = [f"sent_id = world-{split}-{seed}-{number}", f"domain = {name}"]
+        if polarity:
+            comments.append(f"sentiment = {'positive' if polarity > 0 else 'negative'}")
+        sentences.append(_sentence(nodes, tags, comments))
+    return sentences
+
+
+def text(n: int, *, seed: int) -> Iterator[tuple[str, ...]]:
+    """Yield the words of ``n`` sentences without labels, with training's names; see `generate`."""
+    for _, nodes, _ in _write(n, f"text {seed}", "train", None):
+        yield tuple(node.form for node in nodes)
+
+
+def checksum() -> str:
+    """Return the SHA-256 of the grammar, the lexicon and the version of the algorithm."""
+    digest = hashlib.sha256(ALGORITHM.encode())
+    for name in _FILES:
+        data = (FOLDER / name).read_bytes()
+        digest.update(f"\n{name} {len(data)}\n".encode() + data)
+    return digest.hexdigest()

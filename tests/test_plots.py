@@ -82,7 +82,7 @@ def test_differences(tmp_path: Path, group: str | None) -> None:
     assert [float(np.asarray(mark.get_xdata())[0]) for mark in marks] == [2, -1, 0.5, 0.5]
     assert [text.get_text() for text in axes.get_yticklabels()] == list("abcd")
     texts = {text.get_text() for text in axes.texts}
-    assert {"← worse", "better →", ".062", "p"} <= texts
+    assert {"← worse", "better →", ".0625", "p"} <= texts
     assert ("NER" in texts) == (group is not None)
     low, high = axes.get_xlim()
     assert low == -high, "zero is in the middle"
@@ -98,3 +98,10 @@ def test_bars_with_points(tmp_path: Path) -> None:
     drawn = np.concatenate([np.asarray(line.get_xdata()) for line in axes.lines])
     assert set(frame[frame.labels == 50].f1) <= set(drawn), "every seed is there"
     save(axes, "dots", folder=tmp_path)
+
+
+def test_drawing_again_gives_the_same_bytes(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        save(curves(runs(), "labels", "f1", "family", log=True), name, folder=tmp_path)
+    first = (tmp_path / "one.svg").read_text().replace(">one<", ">two<")
+    assert first == (tmp_path / "two.svg").read_text()

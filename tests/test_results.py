@@ -15,7 +15,9 @@ from hypothesis import strategies as st
 from mtlkit.results import Record, ResultsError, Store, write_atomically
 
 
-def record(id: str = "a1", route: str = "minilm > ner:250", seed: int = 0, **changes: Any) -> Record:
+def record(
+    id: str = "a1", route: str = "minilm > ner:250", seed: int = 0, **changes: Any
+) -> Record:
     return {
         "id": id,
         "run": {

@@ -42,7 +42,7 @@ class Scope:
     subject: Sequence[Node] = ()
     finite: Sequence[Node] = ()  # what stands before the subject of a question
     rest: Sequence[Node] = ()  # further auxiliaries and negation
-    tag = ""  # the main verb's form
+    tag = feats = ""  # the main verb's form, and its features where the form does not give them
     tense = "present"  # past, present, progressive or modal
     role = ""  # subject, object, bare; definite and indefinite ask for a common noun
     certain = True  # see grammar.Slot
@@ -106,8 +106,8 @@ class PhraseWriter:
         self.last = ""  # class of the latest common noun after the verb; "clause" after a clause
         self.adjective = ""  # the latest adjective
         self.phrases: dict[str, Callable[[Scope, str], list[Node]]] = {
-            "Common": self.common, "Noun": self.word, "NounPhrase": self.modifier,
-            "Determiner": self.determiner, "Modifier": self.compound, "Name": self.name,
+            "Common": self.common, "Plenty": self.plenty, "Noun": self.word,
+            "NounPhrase": self.modifier, "Determiner": self.determiner, "Modifier": self.compound, "Name": self.name,
             "Pronoun": self.pronoun, "Plural": self.plural, "Attribute": self.attribute,
             "Predicate": self.predicate, "Comparative": self.comparative, "Adverb": self.adverb,
             "Relative": self.relative, "RelativePronoun": self.relative_pronoun, "Bare": self.bare,
@@ -175,6 +175,12 @@ class PhraseWriter:
         scope.agreement = 2 if scope.number == "pl" else 3
         bare = scope.role == "bare" or noun.kind == "proper"
         return self.expand("Common.bare" if bare else "Common", scope)
+
+    def plenty(self, scope: Scope, argument: str) -> list[Node]:
+        """The bare noun after "some of the"."""
+        scope.noun = self.grammar.nouns[scope.cls].draw(self.uniform())
+        scope.number = "pl"
+        return self.word(scope, "") if scope.noun.kind == "sg" else []
 
     def bare(self, scope: Scope, argument: str) -> list[Node]:
         """A noun phrase that stands for an opinion: "terrible food"."""

@@ -11,6 +11,7 @@ import random
 import re
 from collections.abc import Iterator
 from functools import partial
+from typing import Any
 
 from mtlkit.conllu import Sentence, Word
 from mtlkit.grammar import DOMAINS, FOLDER, Choices, Slot, Verb, load
@@ -68,7 +69,7 @@ class Writer(PhraseWriter):
         """Open a clause: choose its verb, write its subject, conjugate, then follow the rules."""
         scope = outer.inner()
         share = self.settings["negation"] if symbol in _NEGATABLE else 0
-        negated = self.uniform() < share * (1 if pool == "main" else 2)
+        negated = self.uniform() < share * (1 if pool == "main" else 1.3)
         if negated:
             scope.polarity = -scope.polarity
         if pool == "opinion":
@@ -86,9 +87,8 @@ class Writer(PhraseWriter):
         scope.verb = verb = verbs.draw(self.uniform())
         scope.frame, scope.blocked = verb.frame, frozenset()
         scope.object_cls = cls if kind == "object" else ""
-        if symbol == "Command":
-            scope.subject_cls = "person"
-        elif symbol in _WITH_SUBJECT:
+        scope.subject = ()
+        if symbol in _WITH_SUBJECT:
             role = "indefinite" if verb.frame == "ex" else self.role(verb.subject, verb, "subject")
             passive = symbol == "Passive"
             slot = verb.object if passive else verb.subject
@@ -96,7 +96,7 @@ class Writer(PhraseWriter):
             scope.subject_cls, scope.agreement = inside.cls, inside.agreement
             if passive:
                 scope.object_cls = inside.cls
-        elif kind == "subject":
+        elif kind == "subject":  # said before, asked for, or understood
             scope.subject_cls = cls
             scope.agreement = 3 if symbol == "Who" else outer.agreement
         self.conjugate(symbol, scope, negated)
@@ -104,12 +104,13 @@ class Writer(PhraseWriter):
 
     def conjugate(self, symbol: str, scope: Scope, negated: bool) -> None:
         """Fill ``finite``, ``rest`` and ``tag`` of a clause: tense, agreement and negation."""
-        scope.finite = scope.rest = ()
+        scope.finite, scope.rest, scope.feats = (), (), ""
         if symbol in _NONFINITE:
             scope.tag = _NONFINITE[symbol]
+            scope.feats = self.lexicon["tags"]["imperative"] if symbol == "Command" else ""
             if negated:
                 auxiliary = Node("do", "do", "AUX", "VB", "aux")
-                auxiliary.feats = self.lexicon["tags"]["imperative"]
+                auxiliary.feats, scope.feats = scope.feats, ""
                 scope.finite = (auxiliary, Node("n't", "not", "PART", "RB", "advmod"))
             self.tense = self.tense or "present"
         if symbol in _NONFINITE or symbol == "Same":
@@ -143,6 +144,7 @@ class Writer(PhraseWriter):
         if scope.frame in _COPULAS:
             nodes[-1].deprel = "cop"
         scope.finite, scope.rest = nodes[:1], nodes[1:]
+        pronoun = [node.upos for node in scope.subject] == ["PRON"]
         contracted = self.uniform() < self.settings["contraction"]
         if never:
             scope.rest = [Node("never", "never", "ADV", "RB", "advmod"), *nodes[1:]]
@@ -151,17 +153,19 @@ class Writer(PhraseWriter):
             scope.finite = [nodes[0], Node("n't", "not", "PART", "RB", "advmod")]
         elif negated:
             scope.rest = [Node("not", "not", "PART", "RB", "advmod"), *nodes[1:]]
-        elif nodes and contracted and symbol == "Clause" and scope.subject[-1].upos == "PRON":
+        elif nodes and contracted and symbol == "Clause" and pronoun:
             short = self.lexicon["forms"]["contracted"]
             nodes[0].form = short.get(nodes[0].form, nodes[0].form)
+
+    # What the grammar names and the lexicon fills.
 
     def verb(self, scope: Scope, argument: str) -> list[Node]:
         self.last = ""
         if scope.frame == "ex":  # the last auxiliary is the verb
             form = (*scope.finite, *scope.rest)[-1]
             return [Node(form.form, "be", "VERB", form.xpos)]
-        verb = scope.verb
-        node = Node(verb.forms[scope.tag], verb.lemma, "VERB", scope.tag)
+        node = Node(scope.verb.forms[scope.tag], scope.verb.lemma, "VERB", scope.tag)
+        node.feats = scope.feats
         return [node]
 
     def auxiliaries(self, scope: Scope, argument: str) -> list[Node]:
@@ -239,15 +243,22 @@ def _polished(nodes: list[Node], lower: bool) -> list[Node]:
     return kept
 
 
-def _sentence(nodes: list[Node], tags: dict[str, str], comments: list[str]) -> Sentence:
+def _features(lexicon: dict[str, Any], node: Node) -> str:
+    """The morphological features of a word; pronouns and determiners have a type only."""
+    if node.upos not in ("PRON", "DET"):
+        return node.feats or lexicon["tags"].get(node.xpos, "_")
+    kind = "relative" if node.xpos == "WDT" else node.lemma
+    return f"PronType={lexicon['prontypes'].get(kind, 'Prs')}"
+
+
+def _sentence(nodes: list[Node], lexicon: dict[str, Any], comments: list[str]) -> Sentence:
     words, spaced = [], []
     for node, after in zip(nodes, [*nodes[1:], None], strict=True):
         close = node.form == "“" or (after is not None and after.form in _UNSPACED)
         misc = [f"NER={node.ner}"] * bool(node.ner) + ["SpaceAfter=No"] * close
-        feats = node.feats or tags.get(node.xpos, "_")
         head, relation = (node.head.index, node.deprel) if node.head else (0, "root")
-        columns = (node.form, node.lemma, node.upos, node.xpos, feats, head, relation, "_")
-        words.append(Word(*columns, "|".join(misc) or "_"))
+        columns = (node.form, node.lemma, node.upos, node.xpos, _features(lexicon, node))
+        words.append(Word(*columns, head, relation, "_", "|".join(misc) or "_"))
         spaced.append(node.form + " " * (not close))
     return Sentence(tuple(words), (*comments, f"text = {''.join(spaced).rstrip()}"))
 
@@ -284,14 +295,15 @@ def generate(
     """
     if split not in SPLITS:
         raise WorldError(f"there is no split {split!r}; take one of {', '.join(SPLITS)}")
-    tags = load(DOMAINS[0]).lexicon["tags"]
+    lexicon = load(DOMAINS[0]).lexicon
+    prefix = "-".join(["world", split, str(seed), *([domain] if domain else [])])
     sentences = []
     stream = f"{split} {seed} {domain or ''}"
     for number, (name, nodes, polarity) in enumerate(_write(n, stream, split, domain), start=1):
-        comments = [f"sent_id = world-{split}-{seed}-{number}", f"domain = {name}"]
+        comments = [f"sent_id = {prefix}-{number}", f"domain = {name}"]
         if polarity:
             comments.append(f"sentiment = {'positive' if polarity > 0 else 'negative'}")
-        sentences.append(_sentence(nodes, tags, comments))
+        sentences.append(_sentence(nodes, lexicon, comments))
     return sentences
 
 

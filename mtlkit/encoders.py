@@ -6,14 +6,14 @@ import hashlib
 import importlib.util
 import math
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 import transformers
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from safetensors import SafetensorError
 from torch import Tensor, nn
 from transformers import AutoModel, AutoTokenizer, BertConfig, BertModel
@@ -99,11 +99,53 @@ class Encoder(nn.Module):
                 )
             layers[-k:].requires_grad_(True)
 
+    @contextlib.contextmanager
+    def learning_rows(self, ids: Iterable[int]) -> Iterator[None]:
+        """Within the block, only these rows of the sub-word embedding have gradients.
+
+        The others would have a gradient of zero in every update; without weight decay, Adam leaves
+        them as they are (Kingma and Ba 2015, algorithm 1).  So nothing is lost, and a table of
+        thirty thousand rows need not pass through the optimiser to change a few thousand.
+        """
+        table = self.transformer.get_input_embeddings()
+        if not table.weight.requires_grad:
+            yield
+            return
+        rows = _Rows(table, sorted(set(ids)))
+        self.transformer.set_input_embeddings(rows)
+        try:
+            yield
+        finally:
+            self.transformer.set_input_embeddings(rows.merged())
+
     def save(self, folder: Path) -> None:
         """Write a folder that plain ``AutoModel.from_pretrained`` reads."""
         with _quiet():
             self.transformer.save_pretrained(folder)
             self.subwords.tokenizer.save_pretrained(folder)
+
+
+class _Rows(nn.Module):
+    """An embedding of which some rows learn; the others are looked up where they were."""
+
+    def __init__(self, table: nn.Embedding, rows: list[int]) -> None:
+        super().__init__()
+        self.table = table.requires_grad_(False)
+        self.rows = nn.Embedding(len(rows), table.embedding_dim)
+        self.rows.weight.data.copy_(table.weight[rows])
+        self.slots: Tensor
+        self.register_buffer("slots", torch.full((table.num_embeddings,), -1), persistent=False)
+        self.slots[rows] = torch.arange(len(rows))
+
+    def forward(self, ids: Int[Tensor, "*place"]) -> Float[Tensor, "*place hidden"]:
+        slots = self.slots[ids]
+        learnt = self.rows(slots.clamp(min=0))
+        return torch.where((slots >= 0)[..., None], learnt, self.table(ids))
+
+    def merged(self) -> nn.Embedding:
+        """The whole table, with what its rows have learnt."""
+        self.table.weight.data[self.slots >= 0] = self.rows.weight.data
+        return self.table.requires_grad_(True)
 
 
 @contextlib.contextmanager

@@ -4,6 +4,7 @@ Every head reads :class:`~mtlkit.encoders.States` and ends in labels of its own 
 tags for words, a tree for a sentence, a class for a sentence, the sub-words that were hidden.
 """
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -29,9 +30,18 @@ __all__ = [
     "single_root_tree",
 ]
 
+_USUAL_HEADS = 20
+"""Among so many heads a word of a usual sentence chooses."""
+
 
 class Head(nn.Module):
-    """One task's output layer: ``loss`` for training, ``decode`` for labels."""
+    """One task's output layer: ``loss`` for training, ``decode`` for labels.
+
+    ``chance`` is the loss, in nats, of a uniform guess among all outcomes.
+    """
+
+    labels: tuple[str, ...]
+    chance: float
 
     def loss(self, states: States, batch: Batch, target: Tensor) -> Float[Tensor, ""]:
         """The mean loss over the labelled places of the batch, in nats."""
@@ -48,6 +58,7 @@ class TaggingHead(Head):
     def __init__(self, hidden: int, labels: Sequence[str], *, dropout: float) -> None:
         super().__init__()
         self.labels = tuple(labels)
+        self.chance = math.log(max(2, len(labels)))
         self.dropout = nn.Dropout(dropout)
         self.output = nn.Linear(hidden, len(labels))
 
@@ -72,6 +83,7 @@ class SentenceHead(Head):
     def __init__(self, hidden: int, labels: Sequence[str], *, dropout: float) -> None:
         super().__init__()
         self.labels = tuple(labels)
+        self.chance = math.log(max(2, len(labels)))
         self.dropout = nn.Dropout(dropout)
         self.output = nn.Linear(hidden, len(labels))
 
@@ -107,6 +119,7 @@ class ParsingHead(Head):
     ) -> None:
         super().__init__()
         self.labels = tuple(labels)
+        self.chance = math.log(max(2, len(labels))) + math.log(_USUAL_HEADS)
         self.root = nn.Parameter(torch.zeros(hidden))
         self.sizes = (arc, arc, relation, relation)
         self.project = nn.Linear(hidden, sum(self.sizes))
@@ -212,7 +225,8 @@ class MaskedLMHead(Head):
 
     def __init__(self, hidden: int, vocabulary: int) -> None:
         super().__init__()
-        self.labels: tuple[str, ...] = ()
+        self.labels = ()
+        self.chance = math.log(vocabulary)
         self.transform = nn.Sequential(nn.Linear(hidden, hidden), nn.GELU(), nn.LayerNorm(hidden))
         self.bias = nn.Parameter(torch.zeros(vocabulary))
         self.embedding: list[nn.Embedding] = []  # the trunk's: a list, so it is not ours to save

@@ -42,6 +42,11 @@ class HardSharing(nn.Module):
         """Task to its label names, in the order of the head's outputs."""
         return {task: head.labels for task, head in self.heads.items()}  # type: ignore[misc]
 
+    @property
+    def chance(self) -> dict[str, float]:
+        """Task to its loss by chance, in nats."""
+        return {task: head.chance for task, head in self.heads.items()}  # type: ignore[misc]
+
     def add(self, task: str, labels: Sequence[str]) -> None:
         """Give a task its head, unless it has one."""
         if task in self.heads:
@@ -99,9 +104,10 @@ def description(folder: Path) -> dict[str, Any]:
         raise ModelError(
             f"{folder / 'model.json'} is damaged ({error}); copy the folder again"
         ) from None
-    if facts.get("format") != FORMAT:
+    found = facts.get("format") if isinstance(facts, dict) else None
+    if found != FORMAT:
         raise ModelError(
-            f"{folder / 'model.json'}: format is {facts.get('format')!r}, "
+            f"{folder / 'model.json'}: format is {found!r}, "
             f"expected {FORMAT!r}; train the model again with this version"
         )
     return facts

@@ -24,9 +24,10 @@ from mtlkit.corpora import Example
 from mtlkit.evaluation import Evaluator, Scores, predict
 from mtlkit.metrics import Counts
 from mtlkit.results import Record, Store
-from mtlkit.routes import TASKS, Recipe, Route, Run, Task
+from mtlkit.routes import TASKS, Recipe, Route, RouteError, Run, Task
 from mtlkit.sharing import HardSharing
 from mtlkit.training import Stage, fit
+from mtlkit.weighting import WEIGHTINGS
 
 __all__ = [
     "FILE_TASKS", "environment", "execute", "plan", "prefix", "score_file", "test", "train",
@@ -37,8 +38,25 @@ _SEEN = 100  # training sentences that are scored beside dev
 
 
 def plan(route: str | Route, recipe: Recipe, seed: int) -> Run:
-    """A run, exactly: with the checksums of the corpora its route reads."""
+    """A run, exactly: with the checksums of the corpora its route reads.
+
+    Raises
+    ------
+    RouteError
+        If the recipe asks for a target that the route does not train, or for a method there is not.
+    """
     route = Route.parse(route) if isinstance(route, str) else route
+    if not route.stages:
+        raise RouteError(f"'{route}' trains nothing: add a stage, as in '{route} > ner:500'")
+    trained = sorted({task.name for stage in route.stages for task in stage.tasks})
+    for name, value, known in (
+        ("target", recipe.target, [None, *trained]),
+        ("weighting", recipe.weighting, list(WEIGHTINGS)),
+        ("sharing", recipe.sharing, ["hard"]),
+    ):
+        if value not in known:
+            expected = ", ".join(each for each in known if each)
+            raise RouteError(f"{name} is {value!r}: expected one of {expected} for '{route}'")
     return Run(route, recipe, seed, corpora.checksums(route))
 
 

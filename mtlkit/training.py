@@ -1,5 +1,6 @@
 """The training loop: one stage of a route, whatever its tasks."""
 
+import contextlib
 import copy
 import json
 import math
@@ -128,38 +129,53 @@ def fit(
     """
     strata = stratify(stage.train, model.encoder.subwords, model.labels)
     plan = schedule(strata, recipe, seed=seed, pretraining=stage.pretraining)
-    optimizer = _optimizer(model, recipe, stage.pretraining)
     weigh = WEIGHTINGS[recipe.weighting]
     evaluators = {"dev": Evaluator(stage.dev, model), "train": Evaluator(stage.seen, model)}
     marks = {math.ceil(len(plan) * (i + 1) / recipe.evaluations) for i in range(recipe.evaluations)}
-    state = _Progress.resume(folder, model, optimizer)
-    started = time.monotonic() - state.seconds
-    saved = time.monotonic()
-    for update in range(state.update, len(plan)):
-        torch.manual_seed(seed * 1_000_003 + update)
-        batch, count = _batch(plan[update], strata, model, recipe, seed=seed * 1_000_003 + update)
-        model.train()
-        with autocast(recipe.precision):
-            losses = model.losses(batch)
-        weights = weigh(losses)
-        loss = sum((weights[task] * losses[task] for task in losses), torch.tensor(0.0))
-        optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), recipe.clip)
-        for group in optimizer.param_groups:
-            group["lr"] = group["peak"] * _rate(update, len(plan), recipe.warmup)
-        optimizer.step()
-        state.add(losses, sentences=count, subwords=batch.subwords)
-        if update + 1 in marks:
-            scores = {name: evaluator(model, recipe)[0] for name, evaluator in evaluators.items()}
-            state.mark(model, scores, tuple(stage.train), recipe.target, started=started)
-            if folder is not None and time.monotonic() - saved >= every:
-                state.save(folder, model, optimizer)
-                saved = time.monotonic()
-        if watch is not None:
-            watch(update + 1, len(plan), state.history[-1] if state.history else {})
-    model.load_state_dict(state.best)
+    with _trainable(model, strata):
+        optimizer = _optimizer(model, recipe, stage.pretraining)
+        state = _Progress.resume(folder, model, optimizer)
+        started = time.monotonic() - state.seconds
+        saved = time.monotonic()
+        for update in range(state.update, len(plan)):
+            torch.manual_seed(seed * 1_000_003 + update)
+            batch, count = _batch(
+                plan[update], strata, model, recipe, seed=seed * 1_000_003 + update
+            )
+            model.train()
+            with autocast(recipe.precision):
+                losses = model.losses(batch)
+            weights = weigh(losses, model.chance)
+            loss = sum((weights[task] * losses[task] for task in losses), torch.tensor(0.0))
+            optimizer.zero_grad()
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(model.parameters(), recipe.clip)
+            for group in optimizer.param_groups:
+                group["lr"] = group["peak"] * _rate(update, len(plan), recipe.warmup)
+            optimizer.step()
+            state.add(losses, sentences=count, subwords=batch.subwords)
+            if update + 1 in marks:
+                scores = {
+                    name: evaluator(model, recipe)[0] for name, evaluator in evaluators.items()
+                }
+                state.mark(model, scores, tuple(stage.train), recipe.target, started=started)
+                if folder is not None and time.monotonic() - saved >= every:
+                    state.save(folder, model, optimizer)
+                    saved = time.monotonic()
+            if watch is not None:
+                watch(update + 1, len(plan), state.history[-1] if state.history else {})
+        model.load_state_dict(state.best)
     return state.history, state.ledger(time.monotonic() - started)
+
+
+def _trainable(
+    model: HardSharing, strata: Sequence[Stratum]
+) -> contextlib.AbstractContextManager[None]:
+    """Within the block, what a stage cannot change is no parameter of it."""
+    if any(TASKS[task] == "mlm" for stratum in strata for task in stratum.tasks):
+        return contextlib.nullcontext()  # it scores with the whole embedding
+    ids = (id_ for stratum in strata for item in stratum.items for id_ in item.encoding.ids)
+    return model.encoder.learning_rows(ids)
 
 
 def _batch(

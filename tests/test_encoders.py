@@ -113,6 +113,42 @@ def test_tuning_chooses_what_learns() -> None:
     )
 
 
+def test_only_the_rows_that_are_read_learn() -> None:
+    encoder = tiny.encoder(tiny.sentences()).eval()
+    table = encoder.transformer.get_input_embeddings()
+    batch, other = batch_of(encoder, [0, 1]), batch_of(encoder, range(2, 12))
+    rows = set(batch.ids[batch.mask].tolist())
+    expected, elsewhere = encoder(batch), encoder(other).words
+    [gradient] = torch.autograd.grad(expected.words.square().sum(), table.weight)
+    with encoder.learning_rows(rows):
+        assert torch.equal(encoder(batch).words, expected.words)
+        assert torch.equal(encoder(other).words, elsewhere)
+        encoder(batch).words.square().sum().backward()
+        embedding = encoder.transformer.get_input_embeddings()
+        [learning] = [p for p in embedding.parameters() if p.requires_grad]
+        torch.testing.assert_close(learning.grad, gradient[sorted(rows)])
+        with torch.no_grad():
+            learning += 1
+        changed = encoder(batch).words
+        before = table.weight.detach().clone()
+    assert encoder.transformer.get_input_embeddings() is table and table.weight.requires_grad
+    assert torch.equal(encoder(batch).words, changed)
+    moved = (table.weight != before).any(1).nonzero()[:, 0].tolist()
+    assert set(moved) == rows
+
+
+def test_a_frozen_table_has_no_learning_rows_and_errors_put_the_table_back() -> None:
+    encoder = tiny.encoder(tiny.sentences())
+    table = encoder.transformer.get_input_embeddings()
+    with pytest.raises(ZeroDivisionError), encoder.learning_rows([5, 6]):
+        raise ZeroDivisionError
+    assert encoder.transformer.get_input_embeddings() is table
+    encoder.tune("frozen")
+    with encoder.learning_rows([5, 6]):
+        assert encoder.transformer.get_input_embeddings() is table
+    assert not table.weight.requires_grad
+
+
 def test_a_saved_encoder_is_read_back_and_by_transformers_too(tmp_path: Path) -> None:
     made = tiny.encoder(tiny.sentences()).eval()
     made.save(tmp_path)

@@ -1,0 +1,345 @@
+"""The loop: it learns, repeats bit for bit, goes on where it stopped, and keeps the best."""
+
+import contextlib
+import copy
+import json
+import math
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tiny
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from mtlkit import training
+from mtlkit.batching import collate, schedule, stratify
+from mtlkit.evaluation import Evaluator
+from mtlkit.routes import Recipe
+from mtlkit.sharing import HardSharing
+from mtlkit.training import Stage, TrainingError, fit
+
+JOINT = ("pos", "dep")
+
+
+def states(model: HardSharing) -> dict[str, Tensor]:
+    return {name: tensor.clone() for name, tensor in model.state_dict().items()}
+
+
+def heads(model: HardSharing) -> dict[str, Tensor]:
+    return {name: t for name, t in states(model).items() if name.startswith("heads.")}
+
+
+def same(one: Mapping[str, Tensor], two: Mapping[str, Tensor]) -> bool:
+    return one.keys() == two.keys() and all(torch.equal(one[name], two[name]) for name in one)
+
+
+def timeless(history: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{**entry, "seconds": None} for entry in history]
+
+
+def mixed() -> Stage:
+    """Two strata, (pos, dep) and (pos), and a dev set for each task."""
+    whole = tiny.stage(JOINT)
+    return Stage(
+        train={"pos": whole.train["pos"], "dep": whole.train["dep"][:10]},
+        dev=whole.dev,
+        seen=whole.seen,
+    )
+
+
+# ---- it learns
+
+
+def test_a_tiny_model_learns_its_sentences() -> None:
+    model = tiny.model(["pos"], recipe=tiny.LEARNING)
+    stage = tiny.stage(["pos"])
+    before = Evaluator(stage.train, model)(model, tiny.LEARNING)[0]["pos"]["accuracy"]
+    history, _ = fit(model, stage, tiny.LEARNING, seed=0)
+    after = Evaluator(stage.train, model)(model, tiny.LEARNING)[0]["pos"]["accuracy"]
+    assert before < 0.5
+    assert after > 0.9
+    assert history[-1]["scores"]["train"]["pos"]["accuracy"] == after
+
+
+def test_a_masked_language_model_learns_which_words_there_are() -> None:
+    recipe = tiny.RECIPE.replace(mlm_updates=30, mlm_lr=1e-2, evaluations=2)
+    model, stage = tiny.model(["mlm"]), tiny.stage(["mlm"])
+    before = Evaluator(stage.dev, model)(model, recipe)[0]["mlm"]["perplexity"]
+    history, ledger = fit(model, stage, recipe, seed=0)
+    assert ledger["updates"] == 30
+    assert before > 200, "of 400 sub-words"
+    assert history[-1]["scores"]["dev"]["mlm"]["perplexity"] < before / 2
+    assert history[1]["loss"]["mlm"] < history[0]["loss"]["mlm"]
+
+
+# ---- it repeats
+
+
+def test_the_same_seed_gives_the_same_bits_and_another_does_not() -> None:
+    results = []
+    for seed in (3, 3, 4):
+        torch.rand(seed)  # what was drawn before does not matter
+        model = tiny.model(JOINT)
+        history, ledger = fit(model, mixed(), tiny.RECIPE, seed=seed)
+        results.append((states(model), timeless(history), {**ledger, "seconds": None}))
+    (one, first, cost), (two, second, twice), (other, _, _) = results
+    assert same(one, two)
+    assert (first, cost) == (second, twice)
+    assert not same(one, other)
+
+
+class Interrupted(Exception):
+    """As if the machine had been switched off."""
+
+
+@pytest.mark.parametrize("stop", [5, 9, 16])
+def test_what_was_interrupted_goes_on_as_if_nothing_had_been(tmp_path: Path, stop: int) -> None:
+    recipe = tiny.RECIPE
+    unbroken = tiny.model((*JOINT, "ner"))
+    history, ledger = fit(unbroken, mixed(), recipe, seed=3)
+    assert ledger["updates"] == 16, "evaluated after 4, 8, 12 and 16"
+
+    def watch(update: int, updates: int, entry: Mapping[str, Any]) -> None:
+        if update == stop:
+            raise Interrupted
+
+    broken = tiny.model((*JOINT, "ner"))
+    with pytest.raises(Interrupted):
+        fit(broken, mixed(), recipe, seed=3, folder=tmp_path, every=0, watch=watch)
+    [checkpoint] = tmp_path.iterdir()
+    assert checkpoint.name == f"checkpoint-{stop // 4 * 4:07d}", "one is kept, the last"
+    done: list[int] = []
+    again = tiny.model((*JOINT, "ner"))
+    resumed, cost = fit(
+        again,
+        mixed(),
+        recipe,
+        seed=3,
+        folder=tmp_path,
+        every=0,
+        watch=lambda update, *_: done.append(update),
+    )
+    assert done == list(range(stop // 4 * 4 + 1, 17)), "nothing is trained twice"
+    assert same(states(again), states(unbroken))
+    assert timeless(resumed) == timeless(history)
+    assert {**cost, "seconds": None} == {**ledger, "seconds": None}
+    seconds = [entry["seconds"] for entry in resumed]
+    assert seconds == sorted(seconds) and cost["seconds"] >= seconds[-1]
+
+
+def test_checkpoints_are_no_more_often_than_asked(tmp_path: Path) -> None:
+    fit(tiny.model(JOINT), mixed(), tiny.RECIPE, seed=3, folder=tmp_path, every=3600)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_checkpoint_is_whole(tmp_path: Path) -> None:
+    model = tiny.model(JOINT)
+    fit(model, mixed(), tiny.RECIPE, seed=3, folder=tmp_path, every=0)
+    [checkpoint] = tmp_path.iterdir()
+    assert json.loads((checkpoint / "state.json").read_text())["update"] == 16
+    tensors = load_file(checkpoint / "state.safetensors")
+    best = {name[5:]: t for name, t in tensors.items() if name.startswith("best.heads.")}
+    assert same(best, heads(model))
+
+
+# ---- the checkpoint it keeps
+
+
+def test_the_best_on_dev_is_what_is_left() -> None:
+    """The model is spoilt half-way, so that its best is not its last."""
+    model, stage = tiny.model(["pos"]), tiny.stage(["pos"])
+    recipe = tiny.RECIPE.replace(min_updates=40, epochs=0, encoder_lr=1e-2, head_lr=1e-2)
+    at: dict[int, dict[str, Tensor]] = {}
+
+    def watch(update: int, updates: int, entry: Mapping[str, Any]) -> None:
+        at[update] = heads(model)
+        if update == 20:
+            nn.init.constant_(model.heads["pos"].output.bias, 0)
+            nn.init.normal_(model.heads["pos"].output.weight, std=100)
+
+    history, _ = fit(model, stage, recipe, seed=0, watch=watch)
+    assert [entry["update"] for entry in history] == [10, 20, 30, 40]
+    accuracy = [entry["scores"]["dev"]["pos"]["accuracy"] for entry in history]
+    [best] = [i for i, entry in enumerate(history) if entry["best"]]
+    assert best < 2 and accuracy[best] == max(accuracy) > accuracy[-1]
+    assert same(heads(model), at[history[best]["update"]])
+    scores, _ = Evaluator(stage.dev, model)(model, recipe)
+    assert scores == history[best]["scores"]["dev"]
+
+
+def test_the_rule_that_picks_the_best() -> None:
+    first = {"pos": {"accuracy": 0.5}, "dep": {"uas": 0.3, "las": 0.2}, "mlm": {"perplexity": 9.0}}
+    later = {"pos": {"accuracy": 0.9}, "dep": {"uas": 0.9, "las": 0.6}, "mlm": {"perplexity": 3.0}}
+
+    def rule(tasks: tuple[str, ...], target: str | None) -> float:
+        return training._criterion(later, first, tasks, target)
+
+    assert rule(("pos", "dep"), "dep") == pytest.approx(0.6 - 1)
+    assert rule(("mlm",), "mlm") == pytest.approx(-math.log(3))
+    # Error falls from 0.5 to 0.1, from 0.8 to 0.4, from log 9 to log 3.
+    assert rule(("pos", "dep"), None) == pytest.approx((0.8 + 0.5) / 2)
+    assert rule(("pos", "dep"), "ner") == rule(("pos", "dep"), None), "a target trained later"
+    assert rule(("mlm",), None) == pytest.approx(0.5)
+
+
+# ---- updates
+
+
+def test_the_first_step_is_adamw_by_hand() -> None:
+    """Kingma and Ba 2015: the first step of each weight is its rate times the gradient's sign."""
+    recipe = tiny.RECIPE.replace(
+        min_updates=1, epochs=0, evaluations=1, batch_tokens=10_000, warmup=0,
+        dropout=0, head_dropout=0, clip=0.5, weight_decay=0.1, encoder_lr=1e-3, head_lr=1e-2,
+    )  # fmt: skip
+    stage = tiny.stage(JOINT)
+    model = tiny.model(JOINT, recipe=recipe)
+    by_hand = copy.deepcopy(model).train()
+    [stratum] = stratify(stage.train, by_hand.encoder.subwords, by_hand.labels)
+    [(_, chosen)] = schedule([stratum], recipe, seed=0, pretraining=False)
+    losses = by_hand.losses(collate([stratum.items[i] for i in chosen], JOINT, padding=0))
+    sum(losses.values(), torch.tensor(0.0)).backward()
+    history, _ = fit(model, stage, recipe, seed=0)
+    assert history[0]["loss"] == pytest.approx({t: float(v.detach()) for t, v in losses.items()})
+
+    norm = math.sqrt(sum(float((p.grad**2).sum()) for p in by_hand.parameters()))
+    assert norm > recipe.clip
+    found = dict(model.named_parameters())
+    for name, p in by_hand.named_parameters():
+        gradient = p.grad * recipe.clip / (norm + 1e-6)
+        rate = 1e-3 if name.startswith("encoder.transformer.") else 1e-2
+        decays = p.ndim > 1 and "embedding" not in name and name != "encoder.shape.weight"
+        expected = p * (1 - rate * 0.1 * decays) - rate * gradient / (gradient.abs() + 1e-8)
+        # Where a gradient is next to nothing, rounding decides its sign.
+        sure = gradient.abs() > 1e-6
+        torch.testing.assert_close(found[name][sure], expected[sure], atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("updates", [1, 2, 7, 100])
+@pytest.mark.parametrize("warmup", [0, 0.1, 0.5, 1])
+def test_rates_rise_and_fall_in_straight_lines(updates: int, warmup: float) -> None:
+    rates = [training._rate(update, updates, warmup) for update in range(updates)]
+    rising = max(1, round(warmup * updates))
+    for update, rate in enumerate(rates):
+        expected = (
+            (update + 1) / rising if update < rising else 1 - (update - rising) / (updates - rising)
+        )
+        assert rate == pytest.approx(expected)
+    assert max(rates) == 1 and min(rates) > 0
+
+
+def test_every_weight_that_learns_is_in_one_group() -> None:
+    model = tiny.model(("pos", "dep", "mlm"))
+    model.encoder.tune("frozen")
+    optimizer = training._optimizer(model, Recipe(), pretraining=False)
+    grouped = Counter(id(p) for group in optimizer.param_groups for p in group["params"])
+    assert grouped == Counter(id(p) for p in model.parameters() if p.requires_grad)
+    assert {group["lr"] for group in optimizer.param_groups} == {Recipe().head_lr}
+    model.encoder.tune("full")
+    optimizer = training._optimizer(model, Recipe(), pretraining=True)
+    assert {group["lr"] for group in optimizer.param_groups} == {Recipe().mlm_lr}
+
+
+def test_a_frozen_trunk_stays_and_so_do_heads_without_a_task() -> None:
+    model = tiny.model(("pos", "dep", "ner"))
+    before = states(model)
+    model.encoder.tune("frozen")
+    fit(model, tiny.stage(["pos"]), tiny.RECIPE, seed=0)
+    after = states(model)
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    assert changed == {"encoder.shape.weight", "heads.pos.output.weight", "heads.pos.output.bias"}
+
+
+def test_leaving_out_rows_that_cannot_change_changes_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """With and without the shortcut the same weights come out, but for rounding."""
+    quick, plain = tiny.model(JOINT), tiny.model(JOINT)
+    before = quick.encoder.transformer.get_input_embeddings().weight.detach().clone()
+    one, _ = fit(quick, mixed(), tiny.RECIPE, seed=3)
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "_trainable", lambda *_: contextlib.nullcontext())
+        two, _ = fit(plain, mixed(), tiny.RECIPE, seed=3)
+    assert [entry["scores"] for entry in one] == [entry["scores"] for entry in two]
+    expected = states(plain)
+    assert states(quick).keys() == expected.keys()
+    for name, tensor in states(quick).items():
+        torch.testing.assert_close(tensor, expected[name], atol=1e-4, rtol=1e-3)
+    table = quick.encoder.transformer.get_input_embeddings()
+    assert type(table) is nn.Embedding and table.weight.requires_grad
+    read = {i for e in mixed().train["pos"] for i in quick.encoder.subwords.encode(e.words).ids}
+    moved = (table.weight != before).any(1).nonzero()[:, 0].tolist()
+    assert set(moved) == read
+
+
+# ---- what it says
+
+
+def test_the_ledger_counts_what_the_schedule_gave() -> None:
+    model, stage = tiny.model(JOINT), mixed()
+    strata = stratify(stage.train, model.encoder.subwords, model.labels)
+    plan = schedule(strata, tiny.RECIPE, seed=3, pretraining=False)
+    seen: list[tuple[int, int]] = []
+    history, ledger = fit(
+        model, stage, tiny.RECIPE, seed=3, watch=lambda done, of, entry: seen.append((done, of))
+    )
+    assert seen == [(i + 1, len(plan)) for i in range(len(plan))]
+    assert ledger["updates"] == len(plan)
+    for task in JOINT:
+        mine = [
+            [strata[number].items[i] for i in chosen]
+            for number, chosen in plan
+            if task in strata[number].tasks
+        ]
+        assert ledger["tasks"][task] == {
+            "updates": len(mine),
+            "sentences": sum(map(len, mine)),
+            "subwords": sum(len(item.encoding.ids) for batch in mine for item in batch),
+        }
+    assert ledger["tasks"]["dep"]["updates"] < ledger["tasks"]["pos"]["updates"] == len(plan)
+    assert [entry["update"] for entry in history] == [
+        math.ceil(len(plan) * part / 4) for part in (1, 2, 3, 4)
+    ]
+    for entry in history:
+        assert set(entry) == {"update", "seconds", "loss", "scores", "best"}
+        assert set(entry["scores"]) == {"dev", "train"}
+        assert set(entry["scores"]["dev"]) == set(JOINT)
+    json.dumps(history), json.dumps(ledger)
+
+
+def test_a_loss_that_is_no_number_ends_the_training() -> None:
+    model = tiny.model(JOINT)
+    nn.init.constant_(model.heads["pos"].output.weight, math.nan)
+    with pytest.raises(TrainingError) as caught:
+        fit(model, mixed(), tiny.RECIPE, seed=0)
+    assert str(caught.value) == (
+        "the loss of 'pos' is nan at update 1; lower the learning rate (encoder_lr, head_lr, "
+        "mlm_lr) or clip more"
+    )
+
+
+def test_a_rate_far_too_high_is_said_or_survived() -> None:
+    recipe = tiny.RECIPE.replace(encoder_lr=1, head_lr=1, clip=math.inf)
+    model = tiny.model(JOINT)
+    try:
+        fit(model, mixed(), recipe, seed=0)
+    except TrainingError as error:
+        assert "lower the learning rate" in str(error)
+    assert all(tensor.isfinite().all() for tensor in model.state_dict().values())
+
+
+def test_bf16_is_near_fp32() -> None:
+    if not (torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()):
+        pytest.skip("this processor has no bf16 arithmetic (avx512_bf16 or AMX)")
+    losses = {}
+    for precision in ("fp32", "bf16"):
+        model = tiny.model(JOINT)
+        recipe = tiny.RECIPE.replace(precision=precision)
+        history, _ = fit(model, tiny.stage(JOINT), recipe, seed=0)
+        assert {tensor.dtype for tensor in model.state_dict().values()} == {torch.float32}
+        losses[precision] = [entry["loss"][task] for entry in history for task in JOINT]
+    assert losses["bf16"] == pytest.approx(losses["fp32"], rel=0.05)
+    assert losses["bf16"] != losses["fp32"]

@@ -188,7 +188,8 @@ def schedule(
     """
     rng = np.random.default_rng([seed, 0x5C4ED])
     lengths = [[len(item.encoding.ids) for item in stratum.items] for stratum in strata]
-    epoch = np.array([len(buckets(size, tokens=recipe.batch_tokens)) for size in lengths])
+    tokens = recipe.mlm_tokens if pretraining else recipe.batch_tokens
+    epoch = np.array([len(buckets(size, tokens=tokens)) for size in lengths])
     if pretraining:
         budget = float(recipe.mlm_updates)
     else:
@@ -199,7 +200,7 @@ def schedule(
     for size, count in zip(lengths, counts, strict=True):
         queue: list[np.ndarray] = []
         while len(queue) < count:
-            queue.extend(buckets(size, tokens=recipe.batch_tokens, rng=rng))
+            queue.extend(buckets(size, tokens=tokens, rng=rng))
         queues.append(iter(queue))
     turns = rng.permutation(np.repeat(np.arange(len(strata)), counts))
     return [(int(turn), next(queues[turn])) for turn in turns]

@@ -16,7 +16,7 @@ import transformers
 from jaxtyping import Float, Int
 from safetensors import SafetensorError
 from torch import Tensor, nn
-from transformers import AutoModel, AutoTokenizer, BertConfig, BertModel
+from transformers import AutoModel, AutoTokenizer, ModernBertConfig, ModernBertModel
 
 from mtlkit.batching import Batch
 from mtlkit.routes import Recipe
@@ -269,17 +269,22 @@ def _pretrained(start: str, *, dropout: float) -> Encoder:
 
 def _scratch(texts: Iterable[Sequence[str]], recipe: Recipe) -> Encoder:
     tokenizer = train_tokenizer(texts, vocabulary=recipe.vocabulary)
-    config = BertConfig(
+    config = ModernBertConfig(
         vocab_size=len(tokenizer),
         hidden_size=recipe.width,
         num_hidden_layers=recipe.layers,
         num_attention_heads=max(1, recipe.width // 32),
-        intermediate_size=4 * recipe.width,
+        intermediate_size=2 * recipe.width,
         max_position_embeddings=512,
+        global_attn_every_n_layers=1,
         pad_token_id=tokenizer.pad_token_id,
+        cls_token_id=tokenizer.cls_token_id,
+        sep_token_id=tokenizer.sep_token_id,
+        bos_token_id=tokenizer.cls_token_id,
+        eos_token_id=tokenizer.sep_token_id,
     )
     config._attn_implementation = "eager"
-    transformer = BertModel(config, add_pooling_layer=False)
+    transformer = ModernBertModel(config)
     return Encoder(transformer, Subwords(tokenizer, longest=512), dropout=recipe.dropout)
 
 

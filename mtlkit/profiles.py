@@ -87,7 +87,9 @@ _SMALL = Recipe(
     width=128,
     vocabulary=2000,
     mlm_updates=500,
-    mlm_lr=2e-3,
+    mlm_tokens=2048,
+    mlm_lr=4e-3,
+    mlm_rate=0.2,
 )
 
 PROFILES: dict[str, Profile] = {

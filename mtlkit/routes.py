@@ -237,10 +237,9 @@ class Recipe:
     - sharing, weighting: of parameters, "hard" (Caruana 1997); of losses, "uniform" (Kurin 2022)
     - temperature: tasks are drawn by size ** (1 / temperature); inf is uniform (Arivazhagan 2019)
     - tuning: of the encoder, "full" (Devlin 2019), "frozen" (Peters 2019), "last:N" (Lee 2019)
-    - mlm_updates: updates of an mlm stage; ours, minutes and not days
+    - mlm_updates, mlm_tokens: updates of an mlm stage, and its batch_tokens; ours
     - mlm_lr, mlm_rate: peak rate (Geiping & Goldstein 2023); share masked (Devlin 2019, 3.1)
-    - layers, width: shape of the scratch encoder; BERT-Mini of Turc 2019
-    - vocabulary: sub-words of the scratch encoder; ours, small for small data (Gowda & May 2020)
+    - layers, width, vocabulary: the scratch encoder; BERT-Mini of Turc 2019; Gowda & May 2020
     - target: task whose dev score picks the checkpoint; None, ours: macro mean of error reductions
     - precision: "bf16" (Kalamkar 2019), "fp32", or "auto", bf16 where the processor computes in it
     """
@@ -262,6 +261,7 @@ class Recipe:
     temperature: Annotated[float, 0.01, math.inf] = 1.0
     tuning: Annotated[str, "full|frozen|last:[1-9][0-9]*"] = "full"
     mlm_updates: Annotated[int, 1, 1e9] = 2000
+    mlm_tokens: Annotated[int, 1, 1e9] = 4096
     mlm_lr: Annotated[float, 1e-9, 1] = 1e-3
     mlm_rate: Annotated[float, 0.01, 0.99] = 0.15
     layers: Annotated[int, 1, 1000] = 4

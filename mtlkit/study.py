@@ -60,12 +60,30 @@ def plan(route: str | Route, recipe: Recipe, seed: int) -> Run:
     return Run(route, recipe, seed, corpora.checksums(route))
 
 
+_MLM_FIELDS = ("mlm_updates", "mlm_tokens", "mlm_lr", "mlm_rate")
+_TUNING_FIELDS = (
+    "epochs", "min_updates", "batch_tokens", "encoder_lr", "head_lr", "head_dropout", "temperature",
+)  # fmt: skip
+
+
 def prefix(run: Run, stages: int) -> Run:
-    """The run that trains the first stages of a run's route, and nothing that they do not read."""
+    """The run that trains the first stages of a run's route.
+
+    What those stages do not read is at its default, so that runs which differ only later begin
+    alike: pretraining reads no fine-tuning rate, fine-tuning no pretraining rate, and only the
+    last stage of a route is tuned in part.
+    """
     route = run.route.prefix(stages)
     met = {task.name for stage in route.stages for task in stage.tasks}
-    target = run.recipe.target if run.recipe.target in met else None
-    return plan(route, run.recipe.replace(target=target), run.seed)
+    unread: list[str] = ["tuning"]
+    if all(TASKS[task] == "mlm" for task in met):
+        unread += _TUNING_FIELDS
+    elif not any(TASKS[task] == "mlm" for task in met):
+        unread += _MLM_FIELDS
+    if run.recipe.target not in met:
+        unread.append("target")
+    defaults = {name: getattr(Recipe(), name) for name in unread}
+    return plan(route, run.recipe.replace(**defaults), run.seed)
 
 
 @functools.lru_cache(maxsize=256)

@@ -210,15 +210,15 @@ def test_the_seed_decides_the_schedule() -> None:
 # ---- masking
 
 
-def long_batch(maker: Subwords) -> Batch:
+def long_batch(maker: Subwords, sentences: int) -> Batch:
     words = [word for example in tiny.sentences() for word in example.words]
-    examples = [Example(str(n), tuple(words[n : n + 100 + n % 3])) for n in range(200)]
+    examples = [Example(str(n), tuple(words[n : n + 100 + n % 3])) for n in range(sentences)]
     return collate(encode(examples, maker, {}), (), padding=maker.tokenizer.pad_token_id)
 
 
 def test_masking_rates() -> None:
     maker = subwords()
-    batch = long_batch(maker)
+    batch = long_batch(maker, 140)
     generator = torch.Generator().manual_seed(3)
     hidden = mask_subwords(batch, maker, rate=0.15, generator=generator)
     target = hidden.targets["mlm"]
@@ -246,7 +246,7 @@ def test_masking_rates() -> None:
 
 def test_masking_is_decided_by_the_generator() -> None:
     maker = subwords()
-    batch = long_batch(maker)
+    batch = long_batch(maker, 5)
     one, same, other = (
         mask_subwords(batch, maker, rate=0.15, generator=torch.Generator().manual_seed(seed)).ids
         for seed in (1, 1, 2)

@@ -225,7 +225,7 @@ def test_hidden_subwords_are_scored_by_the_embedding(encoder: Encoder) -> None:
     assert isinstance(head, MaskedLMHead)
     nn.init.normal_(head.bias)
     head.tie(encoder)
-    embedding = encoder.transformer.embeddings.word_embeddings.weight
+    embedding = encoder.transformer.get_input_embeddings().weight
     logits = head.transform(states.subwords) @ embedding.T + head.bias
     target = batch.targets["mlm"]
     nats = [

@@ -112,7 +112,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _study(options: argparse.Namespace) -> int:
     from mtlkit import DATA, pipeline
-    from mtlkit.profiles import find_root
+    from mtlkit.lab import find_root
     from mtlkit.results import Store
 
     root = find_root()
@@ -127,12 +127,12 @@ def _study(options: argparse.Namespace) -> int:
         scheduler=options.scheduler,
     )
     print(pipeline.summary(done))
-    print(f"{time.monotonic() - begun:.0f} seconds; figures in {root / 'figures' / options.profile}")
+    print(
+        f"{time.monotonic() - begun:.0f} seconds; figures in {root / 'figures' / options.profile}"
+    )
     if options.fresh:
         earlier = Store(aside or DATA / "nowhere", DATA / "results" / options.profile)
-        both, differing = pipeline.differences(
-            Store(root / "runs" / options.profile), earlier
-        )
+        both, differing = pipeline.differences(Store(root / "runs" / options.profile), earlier)
         if both:
             print(f"trained again: {both - len(differing)} of {both} runs give the same numbers")
         for route in differing:
@@ -172,10 +172,13 @@ def _train(options: argparse.Namespace) -> int:
         bar.total, bar.n = updates, update
         if entry.get("update") == update:
             dev = entry["scores"]["dev"]
-            bar.write(f"  update {update}: " + ", ".join(
-                f"{task} {primary(task)} {scores[primary(task)]:.4f}"
-                for task, scores in dev.items()
-            ))
+            bar.write(
+                f"  update {update}: "
+                + ", ".join(
+                    f"{task} {primary(task)} {scores[primary(task)]:.4f}"
+                    for task, scores in dev.items()
+                )
+            )
         bar.refresh() if update == updates else bar.update(0)
 
     begun = time.monotonic()
@@ -216,15 +219,20 @@ def _data(options: argparse.Namespace) -> int:
     if options.action == "list":
         print(table.to_string(index=False))
         return 0
+    problems = 0
     for name in options.corpora or table["corpus"]:
-        (corpora.fetch if options.action == "fetch" else corpora.check)(name)
-        print(f"{name}: {'here' if options.action == 'fetch' else 'every checksum agrees'}")
-    return 0
+        if options.action == "fetch":
+            print(f"{name}: {corpora.fetch(name)}")
+            continue
+        found = corpora.check(name)
+        problems += len(found)
+        print("\n".join(found) or f"{name}: every checksum agrees")
+    return EXIT_FAILED if problems else 0
 
 
 def _runs(options: argparse.Namespace) -> int:
     from mtlkit import DATA
-    from mtlkit.profiles import find_root
+    from mtlkit.lab import find_root
     from mtlkit.results import ResultsError, Store
 
     folder = find_root() / "runs" / options.profile
@@ -249,7 +257,7 @@ def _runs(options: argparse.Namespace) -> int:
 
 
 def _doctor(options: argparse.Namespace) -> int:
-    from mtlkit import corpora, encoders, study
+    from mtlkit import corpora, encoders, sources, study
     from mtlkit.routes import Recipe
 
     for name, value in study.environment(Recipe()).items():
@@ -258,7 +266,7 @@ def _doctor(options: argparse.Namespace) -> int:
     place, revision = encoders.locate("minilm")
     state = "to be downloaded" if revision else "here"
     print(f"{'minilm':<14}{state} ({place})")
-    print(f"{'corpora':<14}{corpora.cache_folder()}")
+    print(f"{'corpora':<14}{sources.cache_folder()}")
     print(corpora.listing().to_string(index=False))
     return 0
 

@@ -66,26 +66,41 @@ def winners(
         sure = bool(cell[decided])
         ax.add_patch(
             Rectangle(
-                (x - 0.5, y - 0.5), 1, 1,
+                (x - 0.5, y - 0.5),
+                1,
+                1,
                 facecolor=mix(colour[name], PAPER, 0.25 if sure else 0.82),
-                edgecolor=mix(colour[name], PAPER, 0.45), lw=0, hatch=None if sure else "////",
+                edgecolor=mix(colour[name], PAPER, 0.45),
+                lw=0,
+                hatch=None if sure else "////",
             )
         )
         ax.add_patch(Rectangle((x - 0.5, y - 0.5), 1, 1, fill=False, ec=PAPER, lw=2.0))
         if text:
             ax.text(
-                x, y, str(cell[text]), ha="center", va="center_baseline",
-                color=INK, weight="bold" if sure else "normal", size=8,
+                x,
+                y,
+                str(cell[text]),
+                ha="center",
+                va="center_baseline",
+                color=INK,
+                weight="bold" if sure else "normal",
+                size=8,
                 bbox=None if sure else {"fc": PAPER, "ec": "none", "pad": 1.5, "alpha": 0.85},
             )
         number = f" by {cell[text]}" if text else ""
-        said.append(f"{words(cell[row])}, {words(cell[column])}: {name}{number}"
-                    f"{'' if sure else ' (undecided)'}")
+        said.append(
+            f"{words(cell[row])}, {words(cell[column])}: {name}{number}"
+            f"{'' if sure else ' (undecided)'}"
+        )
     ax.set_xticks(range(len(columns)), [words(value) for value in columns])
     ax.set_yticks(range(len(rows)), [words(value) for value in rows])
     ax.set(
-        xlim=(-0.5, len(columns) - 0.5), ylim=(-0.5, len(rows) - 0.5),
-        xlabel=xlabel or column, ylabel=ylabel or row, title=title,
+        xlim=(-0.5, len(columns) - 0.5),
+        ylim=(-0.5, len(rows) - 0.5),
+        xlabel=xlabel or column,
+        ylabel=ylabel or row,
+        title=title,
     )
     ax.grid(visible=False)
     ax.tick_params(length=0)
@@ -97,14 +112,29 @@ def winners(
         height = len(rows) - 0.5 - 0.42 * (place + 0.5)
         side = len(columns) - 0.5
         ax.add_patch(
-            Rectangle((side + 0.1, height - 0.13), 0.2, 0.26, fc=face, ec=MUTED, lw=0 if not hatch
-                      else 0.6, hatch=hatch, clip_on=False)
+            Rectangle(
+                (side + 0.1, height - 0.13),
+                0.2,
+                0.26,
+                fc=face,
+                ec=MUTED,
+                lw=0 if not hatch else 0.6,
+                hatch=hatch,
+                clip_on=False,
+            )
         )
-        ax.text(side + 0.38, height, name, va="center", weight="normal" if hatch else "bold",
-                color=MUTED if hatch else mix(colour[name], INK, 0.35))
+        ax.text(
+            side + 0.38,
+            height,
+            name,
+            va="center",
+            weight="normal" if hatch else "bold",
+            color=MUTED if hatch else mix(colour[name], INK, 0.35),
+        )
     return say(
-        ax, title, f"Phase diagram: who wins, by {ylabel or row} and {xlabel or column}. "
-        f"{'; '.join(said)}.",
+        ax,
+        title,
+        f"Phase diagram: who wins, by {ylabel or row} and {xlabel or column}. {'; '.join(said)}.",
     )
 
 
@@ -139,9 +169,15 @@ def scatter_rule(
         top = right == rising
         ax.fill_between(tint, 0, up if top else -up, color=mix(GRID, PAPER, 0.45), lw=0, zorder=0)
         ax.annotate(
-            "rule holds", (float(right), float(top)), (-6 if right else 6, -6 if top else 6),
-            xycoords="axes fraction", textcoords="offset points", color=MUTED, style="italic",
-            ha="right" if right else "left", va="top" if top else "bottom",
+            "rule holds",
+            (float(right), float(top)),
+            (-6 if right else 6, -6 if top else 6),
+            xycoords="axes fraction",
+            textcoords="offset points",
+            color=MUTED,
+            style="italic",
+            ha="right" if right else "left",
+            va="top" if top else "bottom",
         )
     ax.axhline(0, color=INK, lw=1.0, zorder=1)
     ax.axvline(1, color=INK, lw=1.0, zorder=1)
@@ -164,8 +200,11 @@ def scatter_rule(
     ax.set_xticks(ticks, [f"{t:g}" if t >= 1 else f"1/{round(1 / t)}" for t in ticks])
     ax.xaxis.set_minor_locator(NullLocator())
     ax.set(
-        xlim=(1 / across, across), ylim=(-up, up),
-        xlabel=xlabel or x, ylabel=ylabel or y, title=title,
+        xlim=(1 / across, across),
+        ylim=(-up, up),
+        xlabel=xlabel or x,
+        ylabel=ylabel or y,
+        title=title,
     )
     if label:
         name_points(ax, anchors, lines=lines)

@@ -91,8 +91,15 @@ def route_diagram(
         kind = family(text)
         colour = FAMILIES[kind]
         middle = top + 1.35 * ROW + height / 2
-        ax.text(NAMES, top + 0.55 * ROW, text, family="DejaVu Sans Mono", size=7.2, color=MUTED,
-                va="center")
+        ax.text(
+            NAMES,
+            top + 0.55 * ROW,
+            text,
+            family="DejaVu Sans Mono",
+            size=7.2,
+            color=MUTED,
+            va="center",
+        )
         ax.text(0, middle, name, weight="bold", color=mix(colour, INK, 0.35), va="center", size=9.5)
         _start(ax, NAMES, middle, starts, start)
         end = NAMES + starts
@@ -146,19 +153,42 @@ def _start(ax: Axes, x: float, middle: float, width: float, start: str) -> None:
     if random:
         look = {"fc": PAPER, "ec": MUTED, "ls": (0, (3, 2))}
     _box(ax, x, middle - TILE / 2, width, TILE, lw=1.1, zorder=3, **look)
-    ax.text(x + width / 2, middle, start, ha="center", va="center_baseline", weight="bold",
-            color=MUTED if random else PAPER, zorder=4)
+    ax.text(
+        x + width / 2,
+        middle,
+        start,
+        ha="center",
+        va="center_baseline",
+        weight="bold",
+        color=MUTED if random else PAPER,
+        zorder=4,
+    )
 
 
 def _arrow(ax: Axes, start: float, end: float, y: float, colour: str) -> None:
-    ax.add_patch(FancyArrowPatch(
-        (start, y), (end, y), arrowstyle="-|>,head_length=5,head_width=2.6", lw=2.2,
-        color=colour, shrinkA=0, shrinkB=0, mutation_scale=1, joinstyle="miter", zorder=2,
-    ))
+    ax.add_patch(
+        FancyArrowPatch(
+            (start, y),
+            (end, y),
+            arrowstyle="-|>,head_length=5,head_width=2.6",
+            lw=2.2,
+            color=colour,
+            shrinkA=0,
+            shrinkB=0,
+            mutation_scale=1,
+            joinstyle="miter",
+            zorder=2,
+        )
+    )
 
 
 def _stage(
-    ax: Axes, x: float, middle: float, width: float, stage: Sequence[_Tile], colour: str,
+    ax: Axes,
+    x: float,
+    middle: float,
+    width: float,
+    stage: Sequence[_Tile],
+    colour: str,
     target: str,
 ) -> None:
     height = _stack(len(stage))
@@ -172,15 +202,37 @@ def _stage(
         # Its left edge lies under the bar.
         _box(ax, x + BAR / 2, at, BAR / 2 + width, TILE, fc=face, ec=colour, lw=1.1, zorder=3)
         ink = PAPER if filled and _dark(colour) else INK
-        ax.text(x + BAR + PAD, at + TILE / 2, tile.name, va="center_baseline", weight="bold",
-                color=ink, zorder=4)
+        ax.text(
+            x + BAR + PAD,
+            at + TILE / 2,
+            tile.name,
+            va="center_baseline",
+            weight="bold",
+            color=ink,
+            zorder=4,
+        )
         if tile.detail:
             after = x + BAR + PAD + _width(tile.name, 8.5, "bold") + GAP
-            ax.text(after, at + TILE / 2, tile.detail, va="center_baseline", size=7.5,
-                    color=ink if filled else MUTED, zorder=4)
+            ax.text(
+                after,
+                at + TILE / 2,
+                tile.detail,
+                va="center_baseline",
+                size=7.5,
+                color=ink if filled else MUTED,
+                zorder=4,
+            )
         if place:
-            ax.text(x + BAR + width / 2, at - PLUS / 2, "+", ha="center", va="center",
-                    weight="bold", color=mix(colour, INK, 0.35), zorder=4)
+            ax.text(
+                x + BAR + width / 2,
+                at - PLUS / 2,
+                "+",
+                ha="center",
+                va="center",
+                weight="bold",
+                color=mix(colour, INK, 0.35),
+                zorder=4,
+            )
     _box(ax, x, y - 0.015, BAR, height + 0.03, fc=mix(colour, INK, 0.35), lw=0, zorder=5)
 
 

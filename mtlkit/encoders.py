@@ -16,6 +16,7 @@ import transformers
 from jaxtyping import Float, Int
 from safetensors import SafetensorError
 from torch import Tensor, nn
+from torch.nn.functional import layer_norm
 from transformers import AutoModel, AutoTokenizer, ModernBertConfig, ModernBertModel
 
 from mtlkit.batching import Batch
@@ -54,10 +55,11 @@ class States:
 class Encoder(nn.Module):
     """A transformer that gives word vectors.
 
-    A word's vector is the mean of the states of its first and its last sub-word, plus an embedding
-    of its shape (case and digits), which starts at zero so that a pretrained encoder starts
-    unchanged.  A sentence's vector is the mean over its sub-words, as in Reimers and Gurevych 2019,
-    section 3.
+    Heads read a learnt mixture of all layers, each normalised (Peters et al. 2018, equation 1): a
+    masked language model's last layer alone says little of the words that were not masked.  A
+    word's vector is the mean of its first and its last sub-word there, plus an embedding of its
+    shape (case and digits), which starts at zero.  A sentence's vector is the mean over its
+    sub-words, as in Reimers and Gurevych 2019, section 3.
     """
 
     def __init__(self, transformer: Any, subwords: Subwords, *, dropout: float) -> None:
@@ -67,22 +69,31 @@ class Encoder(nn.Module):
         self.hidden: int = transformer.config.hidden_size
         self.shape = nn.Embedding(len(SHAPES), self.hidden, padding_idx=0)
         nn.init.zeros_(self.shape.weight)
+        self.mixture = nn.Parameter(torch.zeros(transformer.config.num_hidden_layers + 1))
         for module in transformer.modules():
             if isinstance(module, nn.Dropout):
                 module.p = dropout
 
     def forward(self, batch: Batch) -> States:
         """Encode a padded batch."""
-        subwords = self.transformer(
-            input_ids=batch.ids, attention_mask=batch.mask.long()
-        ).last_hidden_state  # [batch, subword, hidden]
+        output = self.transformer(
+            input_ids=batch.ids, attention_mask=batch.mask.long(), output_hidden_states=True
+        )
+        subwords = output.last_hidden_state  # [batch, subword, hidden]
+        mixed = sum(
+            (
+                weight * layer_norm(layer, (self.hidden,))
+                for weight, layer in zip(self.mixture.softmax(0), output.hidden_states, strict=True)
+            ),
+            torch.zeros(()),
+        )  # [batch, subword, hidden]
 
         def at(places: Tensor) -> Tensor:  # [batch, word] -> [batch, word, hidden]
-            return subwords.gather(1, places[..., None].expand(-1, -1, self.hidden))
+            return mixed.gather(1, places[..., None].expand(-1, -1, self.hidden))
 
         words = (at(batch.first) + at(batch.last)) / 2 + self.shape(batch.shapes)
-        weight = batch.mask[..., None].to(subwords.dtype)
-        sentence = (subwords * weight).sum(1) / weight.sum(1)
+        seen = batch.mask[..., None].to(mixed.dtype)
+        sentence = (mixed * seen).sum(1) / seen.sum(1)
         return States(words, sentence, subwords)
 
     def tune(self, tuning: str) -> None:
@@ -108,8 +119,8 @@ class Encoder(nn.Module):
         thirty thousand rows need not pass through the optimiser to change a few thousand.
         """
         table = self.transformer.get_input_embeddings()
-        if not table.weight.requires_grad:
-            yield
+        if not table.weight.requires_grad or type(table) is not nn.Embedding:
+            yield  # frozen, or an embedding that does more than look up
             return
         rows = _Rows(table, sorted(set(ids)))
         self.transformer.set_input_embeddings(rows)
@@ -276,7 +287,7 @@ def _scratch(texts: Iterable[Sequence[str]], recipe: Recipe) -> Encoder:
         num_attention_heads=max(1, recipe.width // 32),
         intermediate_size=2 * recipe.width,
         max_position_embeddings=512,
-        global_attn_every_n_layers=1,
+        layer_types=["full_attention"] * recipe.layers,
         pad_token_id=tokenizer.pad_token_id,
         cls_token_id=tokenizer.cls_token_id,
         sep_token_id=tokenizer.sep_token_id,

@@ -4,6 +4,7 @@ Every head reads :class:`~mtlkit.encoders.States` and ends in labels of its own 
 tags for words, a tree for a sentence, a class for a sentence, the sub-words that were hidden.
 """
 
+import hashlib
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -260,7 +261,8 @@ def build(task: str, encoder: Encoder, labels: Sequence[str], *, dropout: float,
     """A new head for a task; its random weights depend on the seed and the task's name alone."""
     hidden = encoder.hidden
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(int.from_bytes(f"{seed}/{task}".encode(), "big") % 2**63)
+        digest = hashlib.sha256(f"{seed}/{task}".encode()).digest()
+        torch.manual_seed(int.from_bytes(digest[:4], "big"))  # torch reads no more than 32 bits
         kind = TASKS[task]
         if kind == "mlm":
             return MaskedLMHead(hidden, encoder.transformer.config.vocab_size)

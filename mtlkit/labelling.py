@@ -35,10 +35,18 @@ __all__ = [
 ]
 
 CANDIDATES = (
-    (8, 0, "left", "center"), (0, 7, "center", "bottom"), (0, -7, "center", "top"),
-    (-8, 0, "right", "center"), (6, 6, "left", "bottom"), (6, -6, "left", "top"),
-    (-6, 6, "right", "bottom"), (-6, -6, "right", "top"), (6, 14, "left", "bottom"),
-    (6, -14, "left", "top"), (-6, 14, "right", "bottom"), (-6, -14, "right", "top"),
+    (8, 0, "left", "center"),
+    (0, 7, "center", "bottom"),
+    (0, -7, "center", "top"),
+    (-8, 0, "right", "center"),
+    (6, 6, "left", "bottom"),
+    (6, -6, "left", "top"),
+    (-6, 6, "right", "bottom"),
+    (-6, -6, "right", "top"),
+    (6, 14, "left", "bottom"),
+    (6, -14, "left", "top"),
+    (-6, 14, "right", "bottom"),
+    (-6, -14, "right", "top"),
 )
 """Where a point's name may stand: shift in points and alignment, the best first."""
 
@@ -107,8 +115,16 @@ def side_text(
 ) -> None:
     """`text` right of the axes, at data height `y`, ending `at` points from the axes' edge."""
     ax.annotate(
-        text, (1, y), (at, 0), xycoords=ax.get_yaxis_transform(), textcoords="offset points",
-        ha="right", va="center_baseline", color=colour, weight=weight, annotation_clip=False,
+        text,
+        (1, y),
+        (at, 0),
+        xycoords=ax.get_yaxis_transform(),
+        textcoords="offset points",
+        ha="right",
+        va="center_baseline",
+        color=colour,
+        weight=weight,
+        annotation_clip=False,
     )
 
 
@@ -132,12 +148,22 @@ def name_ends(
     for (name, x, y), own, height in zip(ordered, at, placed, strict=True):
         start = ax.transData.transform((x, y))[0] * points
         ax.annotate(
-            name, (x, y), (edge - start + 14, height - own), textcoords="offset points",
-            color=mix(colour[name], INK, 0.35), weight="bold", size=size,
-            va="center", annotation_clip=False,
+            name,
+            (x, y),
+            (edge - start + 14, height - own),
+            textcoords="offset points",
+            color=mix(colour[name], INK, 0.35),
+            weight="bold",
+            size=size,
+            va="center",
+            annotation_clip=False,
             arrowprops={
-                "arrowstyle": "-", "color": mix(colour[name], PAPER, 0.4), "lw": 0.8,
-                "shrinkA": 2, "shrinkB": 4, "relpos": (0, 0.5),
+                "arrowstyle": "-",
+                "color": mix(colour[name], PAPER, 0.4),
+                "lw": 0.8,
+                "shrinkA": 2,
+                "shrinkB": 4,
+                "relpos": (0, 0.5),
             },
         )
 
@@ -153,8 +179,15 @@ def name_points(
     `lines`: upright or level strokes ``(x0, y0, x1, y1)``, in data units, that were drawn.
     """
     names: list[Annotation] = [
-        ax.annotate(name, (x, y), (8, 0), textcoords="offset points", color=colour, size=8,
-                    path_effects=[withStroke(linewidth=2.5, foreground=PAPER)])
+        ax.annotate(
+            name,
+            (x, y),
+            (8, 0),
+            textcoords="offset points",
+            color=colour,
+            size=8,
+            path_effects=[withStroke(linewidth=2.5, foreground=PAPER)],
+        )
         for name, x, y, colour in anchors
         if name
     ]

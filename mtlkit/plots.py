@@ -79,8 +79,14 @@ def curves(
         ax.plot(means.x, means["mean"], color=colour[name], zorder=3)
         if len(means) <= 12:
             ax.plot(
-                means.x, means["mean"], "o",
-                color=colour[name], ms=4.6, mec=PAPER, mew=0.8, zorder=4,
+                means.x,
+                means["mean"],
+                "o",
+                color=colour[name],
+                ms=4.6,
+                mec=PAPER,
+                mew=0.8,
+                zorder=4,
             )
         first, last = means.iloc[0], means.iloc[-1]
         ends.append((name, float(last.x), float(last["mean"])))
@@ -144,8 +150,15 @@ def differences(
         name = str(row[group]) if group else ""
         if name != previous:
             ax.annotate(
-                name, (0, y - 1), (-3.5, 0), xycoords=across, textcoords="offset points",
-                ha="right", va="center_baseline", weight="bold", annotation_clip=False,
+                name,
+                (0, y - 1),
+                (-3.5, 0),
+                xycoords=across,
+                textcoords="offset points",
+                ha="right",
+                va="center_baseline",
+                weight="bold",
+                annotation_clip=False,
             )
             previous = name
         side = verdict(row.low, row.high)
@@ -174,12 +187,17 @@ def differences(
     for words, edge, align, arrow in ((lower, 0, "left", "← {}"), (higher, 1, "right", "{} →")):
         if words:
             ax.annotate(
-                arrow.format(words), (edge, 0), (0, -34), xycoords="axes fraction",
-                textcoords="offset points", ha=align, va="top", color=MUTED, style="italic",
+                arrow.format(words),
+                (edge, 0),
+                (0, -34),
+                xycoords="axes fraction",
+                textcoords="offset points",
+                ha=align,
+                va="top",
+                color=MUTED,
+                style="italic",
             )
-    return say(
-        ax, title, f"Forest plot: {xlabel.lower()} with 95 % interval. {'; '.join(said)}."
-    )
+    return say(ax, title, f"Forest plot: {xlabel.lower()} with 95 % interval. {'; '.join(said)}.")
 
 
 @style()
@@ -225,8 +243,7 @@ def bars_with_points(
     return say(
         ax,
         title,
-        f"Dot plot: {xlabel or value}, mean with 95 % interval. "
-        f"{'; '.join(said)}.",
+        f"Dot plot: {xlabel or value}, mean with 95 % interval. {'; '.join(said)}.",
     )
 
 

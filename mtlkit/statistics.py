@@ -202,17 +202,15 @@ def compare(
     )
 
 
-def minimum_detectable(
-    differences: ArrayLike, *, power: float = 0.8, level: float = 0.95
-) -> float:
+def minimum_detectable(differences: ArrayLike, *, power: float = 0.8, level: float = 0.95) -> float:
     """The smallest true mean difference that this design would have noticed with odds `power`.
 
     With n differences of standard deviation s, it is the d for which a two-sided paired t-test at
     ``1 - level`` rejects with probability `power`:  P(|T| > t) = power,  T noncentral t with n - 1
     degrees of freedom and noncentrality d sqrt(n) / s  (Bloom 1995, Evaluation Review 19:547;
     noncentral t as in Cohen 1988, chapter 2, instead of Bloom's approximation, which is too small
-    for few seeds).  "No difference found" means: probably none larger than this.  A single
-    difference shows no spread, and gives infinity.
+    for few seeds).  "No difference found" means: probably none larger than this.  Fewer than
+    three differences show too little of their spread, and give infinity.
     """
     data = _values(differences, "differences")
     if not 0 < level < 1 or not 1 - level < power < 1:
@@ -221,7 +219,7 @@ def minimum_detectable(
             "1 - level and 1"
         )
     n = len(data)
-    if n == 1:
+    if n < 3:
         return math.inf
     if _constant(data):
         return 0.0

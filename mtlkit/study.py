@@ -87,9 +87,7 @@ def prefix(run: Run, stages: int) -> Run:
 
 
 @functools.lru_cache(maxsize=256)
-def _evaluation(
-    corpus: str, subset: str | None, split: str, limit: int = 0
-) -> tuple[Example, ...]:
+def _evaluation(corpus: str, subset: str | None, split: str, limit: int = 0) -> tuple[Example, ...]:
     """The sentences of a split; with a limit, that many, evenly spread over it."""
     found = corpora.load(corpus, split=split, subset=subset)
     if not limit or limit >= len(found):
@@ -162,9 +160,7 @@ def train(
             begin, history, stages = done, facts["history"], facts["stages"]
             break
     if model is None:
-        encoder = encoders.build(
-            route.start, texts=_texts(route), recipe=recipe, seed=run.seed
-        )
+        encoder = encoders.build(route.start, texts=_texts(route), recipe=recipe, seed=run.seed)
         model = HardSharing(encoder, dropout=recipe.head_dropout, seed=run.seed)
     for number in range(begin, len(route.stages)):
         for task in route.stages[number].tasks:
@@ -277,9 +273,7 @@ def _annotated(
     return written
 
 
-def execute(
-    run: Run, *, folder: Path, keep: bool = False, watch: Watch | None = None
-) -> Record:
+def execute(run: Run, *, folder: Path, keep: bool = False, watch: Watch | None = None) -> Record:
     """Train a run, score it once on test, and store its record.
 
     ``folder`` holds the records, ``work/<id>`` (checkpoints, gone when the run is done) and

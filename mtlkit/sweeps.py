@@ -90,8 +90,14 @@ def complete(
                 if (each := prefix(run, n)).id in kept
             ]
             future = client.submit(
-                _work, run.to_json(), str(store.folder.resolve()), keep, *before,
-                key=f"{run.route} #{run.seed} {run.id[:12]}", pure=False, retries=0,
+                _work,
+                run.to_json(),
+                str(store.folder.resolve()),
+                keep,
+                *before,
+                key=f"{run.route} #{run.seed} {run.id[:12]}",
+                pure=False,
+                retries=0,
             )
             futures[future] = run
             return future

@@ -17,7 +17,7 @@ NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 # A row imports only from rows above it; modules of one row never import each other.
 ROWS = (
     ("conllu", "metrics", "statistics", "routes", "grammar", "segmentation", "sources"),
-    ("phrases", "results", "figures", "entities", "prose", "verdicts"),
+    ("phrases", "results", "figures", "entities", "prose", "verdicts", "profiles"),
     ("world",),
     ("corpora", "tokenization", "labelling"),
     ("batching", "plots", "choices", "diagrams"),
@@ -28,7 +28,7 @@ ROWS = (
     ("training",),
     ("study",),
     ("sweeps",),
-    ("profiles",),
+    ("lab",),
     ("pipeline",),
     ("__main__",),
 )

@@ -15,8 +15,12 @@ from mtlkit.figures import FAMILIES, PAPER, FigureError, mix, save
 
 def cells() -> pd.DataFrame:
     return pd.DataFrame(
-        [(0.0, 50, "single", True, "+1.0"), (0.0, 500, "single", False, "+0.1"),
-         (1.0, 50, "combined", True, "+2.0"), (1.0, 500, "joint", True, "+0.5")],
+        [
+            (0.0, 50, "single", True, "+1.0"),
+            (0.0, 500, "single", False, "+0.1"),
+            (1.0, 50, "combined", True, "+2.0"),
+            (1.0, 500, "joint", True, "+0.5"),
+        ],
         columns=["relatedness", "labels", "who", "sure", "lead"],
     )
 
@@ -47,9 +51,7 @@ def test_winners_want_one_row_a_cell() -> None:
 
 @settings(max_examples=10, deadline=None)
 @given(
-    st.lists(
-        st.tuples(st.integers(1, 50), st.integers(0, 50)), min_size=1, max_size=7, unique=True
-    )
+    st.lists(st.tuples(st.integers(1, 50), st.integers(0, 50)), min_size=1, max_size=7, unique=True)
 )
 def test_frontier_is_what_nothing_beats(points: list[tuple[int, int]]) -> None:
     frame = pd.DataFrame(points, columns=["cost", "score"])
@@ -57,17 +59,20 @@ def test_frontier_is_what_nothing_beats(points: list[tuple[int, int]]) -> None:
     alt = str(frontier(frame, "cost", "score", "name").get_label())
     listed, beaten = alt.split("Beaten:")
     for (cost, score), name in zip(points, frame.name, strict=True):
-        dominated = any(
-            c <= cost and s >= score and (c, s) != (cost, score) for c, s in points
-        )
+        dominated = any(c <= cost and s >= score and (c, s) != (cost, score) for c, s in points)
         assert (name in beaten) == dominated
         assert (name in listed) != dominated
 
 
 def test_frontier_with_intervals(tmp_path: Path) -> None:
     frame = pd.DataFrame(
-        {"s": [10, 100], "f1": [1.0, 2.0], "low": [0, 1.5], "high": [2, 2.5],
-         "route": ["minilm > ner", "minilm > pos+ner"]}
+        {
+            "s": [10, 100],
+            "f1": [1.0, 2.0],
+            "low": [0, 1.5],
+            "high": [2, 2.5],
+            "route": ["minilm > ner", "minilm > pos+ner"],
+        }
     )
     axes = frontier(frame, "s", "f1", "route")
     assert "from cheap to dear: minilm > ner (10, 1); minilm > pos+ner (100, 2)" in str(
@@ -82,8 +87,13 @@ def test_frontier_with_intervals(tmp_path: Path) -> None:
 )
 def test_scatter_rule(tmp_path: Path, rising: bool, said: str) -> None:
     frame = pd.DataFrame(
-        [(10, 2.0, 1.0, 3.0), (0.1, -2.0, -3.0, -1.0), (3, -1.0, -1.5, -0.5),
-         (0.5, 0.2, -1.0, 1.0), (2, 0.1, -math.inf, math.inf)],
+        [
+            (10, 2.0, 1.0, 3.0),
+            (0.1, -2.0, -3.0, -1.0),
+            (3, -1.0, -1.5, -0.5),
+            (0.5, 0.2, -1.0, 1.0),
+            (2, 0.1, -math.inf, math.inf),
+        ],
         columns=["ratio", "gain", "low", "high"],
     )
     frame["pair"] = list("abcde")

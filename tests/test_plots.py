@@ -26,8 +26,12 @@ def runs() -> pd.DataFrame:
 
 def comparisons() -> pd.DataFrame:
     return pd.DataFrame(
-        [("a", 2.0, 1.0, 3.0, 0.0625, "NER"), ("b", -1.0, -2.0, -0.5, 0.002, "NER"),
-         ("c", 0.5, -1.0, 2.0, 0.5, "POS"), ("d", 0.5, -math.inf, math.inf, 1.0, "POS")],
+        [
+            ("a", 2.0, 1.0, 3.0, 0.0625, "NER"),
+            ("b", -1.0, -2.0, -0.5, 0.002, "NER"),
+            ("c", 0.5, -1.0, 2.0, 0.5, "POS"),
+            ("d", 0.5, -math.inf, math.inf, 1.0, "POS"),
+        ],
         columns=["label", "mean", "low", "high", "p", "task"],
     )
 

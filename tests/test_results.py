@@ -57,7 +57,10 @@ def test_round_trip(tmp_path: Path) -> None:
 
 
 json_values = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text()
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**53), 2**53)
+    | st.text()
     | st.floats(allow_nan=False, allow_infinity=False),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
     max_leaves=10,
@@ -120,13 +123,24 @@ def test_table_is_tidy(tmp_path: Path) -> None:
     store.save(record("b", route="scratch > pos+ner:250", seed=3))
     table = store.table()
     assert list(table)[:9] == [
-        "id", "route", "start", "seed", "target", "split", "task", "metric", "score",
+        "id",
+        "route",
+        "start",
+        "seed",
+        "target",
+        "split",
+        "task",
+        "metric",
+        "score",
     ]
     assert list(table)[9:] == ["parameters", "seconds"], "nested ledger entries stay out"
     assert len(table) == 6
     row = table[(table.id == "b") & (table.split == "test") & (table.task == "pos")].iloc[0]
     assert (row.route, row.start, row.seed, row.target) == (
-        "scratch > pos+ner:250", "scratch", 3, "ner",
+        "scratch > pos+ner:250",
+        "scratch",
+        3,
+        "ner",
     )
     assert (row.metric, row.score, row.parameters) == ("accuracy", 0.75, 12)
     assert set(store.table(["a"]).id) == {"a"}

@@ -337,8 +337,8 @@ def test_the_defaults_are_the_contract_s() -> None:
         "dev_sentences": 0, "encoder_lr": 2e-4, "head_lr": 1e-3, "warmup": 0.1,
         "weight_decay": 0.01, "clip": 1.0, "dropout": 0.1, "head_dropout": 0.33,
         "sharing": "hard", "weighting": "uniform", "temperature": 1.0, "tuning": "full",
-        "mlm_updates": 2000, "mlm_tokens": 4096, "mlm_lr": 1e-3, "mlm_rate": 0.15, "layers": 4, "width": 256,
-        "vocabulary": 8000, "target": None, "precision": "auto",
+        "mlm_updates": 2000, "mlm_tokens": 4096, "mlm_lr": 1e-3, "mlm_rate": 0.15, "layers": 4,
+        "width": 256, "vocabulary": 8000, "target": None, "precision": "auto",
     }  # fmt: skip
 
 

@@ -40,8 +40,7 @@ def test_sign_flip_equals_enumeration(differences: list[float]) -> None:
     observed = abs(sum(units))
     patterns = list(itertools.product([-1, 1], repeat=len(units)))
     extreme = sum(
-        abs(sum(s * d for s, d in zip(signs, units, strict=True))) >= observed
-        for signs in patterns
+        abs(sum(s * d for s, d in zip(signs, units, strict=True))) >= observed for signs in patterns
     )
     assert sign_flip_test(differences) == pytest.approx(extreme / len(patterns))
 
@@ -186,10 +185,16 @@ def test_comparison_text() -> None:
     assert "p = .5," in str(Comparison(2.0, 1.0, 3.0, 0.5, 2))
 
 
-@pytest.mark.parametrize(("low", "high", "verdict"), [
-    (0.1, 1, "higher"), (-1, -0.1, "lower"), (-1, 1, "undecided"), (0, 1, "undecided"),
-    (0, 0, "undecided"),
-])
+@pytest.mark.parametrize(
+    ("low", "high", "verdict"),
+    [
+        (0.1, 1, "higher"),
+        (-1, -0.1, "lower"),
+        (-1, 1, "undecided"),
+        (0, 1, "undecided"),
+        (0, 0, "undecided"),
+    ],
+)
 def test_verdict(low: float, high: float, verdict: str) -> None:
     assert Comparison((low + high) / 2, low, high, 0.5, 5).verdict == verdict
 

@@ -1,0 +1,249 @@
+"""The lab: where a lesson asks for runs, finds them again, and shows what they say."""
+
+import dataclasses
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from mtlkit import DATA, figures
+from mtlkit.evaluation import primary
+from mtlkit.profiles import PROFILES, ProfileError, Target
+from mtlkit.results import Store
+from mtlkit.routes import Route, Run
+from mtlkit.sharing import HardSharing, load
+from mtlkit.statistics import Comparison, compare
+from mtlkit.study import execute, plan
+from mtlkit.sweeps import complete
+
+__all__ = ["FAMILIES", "Lab", "find_root"]
+
+FAMILIES = ("scratch", "single", "joint", "combined")
+"""Ways to reach a target: one task from random weights; one task from a pretrained encoder;
+support tasks and target together; support tasks first, then the target."""
+
+TUNING_SEED = 1000
+"""Learning rates are chosen with this seed, which no reported result uses."""
+
+
+def find_root(start: Path | None = None) -> Path:
+    """The folder that holds ``notebooks/``: the working folder or the nearest one above it."""
+    here = (start or Path.cwd()).resolve()
+    for folder in (here, *here.parents):
+        if (folder / "notebooks").is_dir() and (folder / "pyproject.toml").is_file():
+            return folder
+    return here
+
+
+class Lab:
+    """Where a lesson's runs are asked for, found again, and shown.
+
+    Parameters
+    ----------
+    profile
+        ``smoke``, ``quick`` or ``full``.
+    root
+        The folder with ``notebooks/``; results go to ``runs/<profile>/`` there and figures to
+        ``figures/<profile>/``.  Found from the working folder by default.
+    workers, scheduler
+        As in :func:`mtlkit.sweeps.complete`.
+    """
+
+    def __init__(
+        self,
+        profile: str,
+        *,
+        root: str | Path | None = None,
+        workers: int | None = None,
+        scheduler: str | None = None,
+    ) -> None:
+        if profile not in PROFILES:
+            raise ProfileError(
+                f"unknown profile {profile!r}: expected one of {', '.join(PROFILES)}"
+            )
+        self.profile = PROFILES[profile]
+        self.root = find_root() if root is None else Path(root).resolve()
+        self.store = Store(self.root / "runs" / profile, DATA / "results" / profile)
+        self.figures = self.root / "figures" / profile
+        self._workers, self._scheduler = workers, scheduler
+        self._rates: dict[tuple[str, str], float] = {}
+
+    def target(self, task: str) -> Target:
+        """What the profile says of a target task."""
+        for target in self.profile.targets:
+            if target.task == task:
+                return target
+        known = ", ".join(target.task for target in self.profile.targets)
+        raise ProfileError(
+            f"profile {self.profile.name!r} has no target {task!r}: expected one of {known}"
+        )
+
+    def route(self, family: str, task: str, labels: int | None) -> Route:
+        """The route by which a family reaches a target with so many labelled sentences."""
+        target = self.target(task)
+        goal = f"{task}{'' if labels is None else f':{labels}'}@{target.corpus}"
+        support = "+".join(
+            f"{name}:{self.profile.support}@{target.support_corpus}" for name in target.support
+        )
+        texts = {
+            "scratch": f"scratch > {goal}",
+            "single": f"{self.profile.pretrained} > {goal}",
+            "joint": f"{self.profile.pretrained} > {support}+{goal}",
+            "combined": f"{self.profile.pretrained} > {support} > {goal}",
+        }
+        if family not in texts:
+            raise ProfileError(f"unknown family {family!r}: expected one of {', '.join(texts)}")
+        return Route.parse(texts[family])
+
+    def run(
+        self,
+        route: str | Route,
+        *,
+        target: str | None,
+        seed: int,
+        rate: float | None = None,
+        **changes: Any,
+    ) -> Run:
+        """A run of this profile; ``rate`` is the encoder's learning rate, ``changes`` the rest."""
+        recipe = self.profile.recipe.replace(target=target, **changes)
+        return plan(route, recipe if rate is None else recipe.replace(encoder_lr=rate), seed)
+
+    def complete(self, runs: Iterable[Run], title: str = "runs") -> list[str]:
+        """Train what is not in the store yet; the ids of all the runs.
+
+        Raises
+        ------
+        ProfileError
+            If a run failed, after all the others are done; it names each one.
+        """
+        runs = list(runs)
+        failures = complete(
+            runs, self.store, workers=self._workers, scheduler=self._scheduler, title=title
+        )
+        if failures:
+            raise ProfileError(
+                f"{len(failures)} of {len(runs)} runs failed; the others are kept, and running "
+                "this again trains only these:\n" + "\n".join(f"  {f}" for f in failures)
+            )
+        return [run.id for run in runs]
+
+    def rates(self, cells: Iterable[tuple[str, str]]) -> dict[tuple[str, str], float]:
+        """The encoder's learning rate for each (family, target): the best of the grid on dev.
+
+        Every family has the same grid, tried with the smallest budget and a seed of its own, on
+        the first target of each corpus; the corpus's other targets take the rate found there.
+        """
+        first = {t.task: self._first_on(t.corpus) for t in self.profile.targets}
+        wanted = {(family, self.target(task).task) for family, task in cells} - self._rates.keys()
+        trials = {
+            (family, task, rate): self.run(
+                self.route(family, task, self.profile.budgets[0]),
+                target=task,
+                seed=TUNING_SEED,
+                rate=rate,
+            )
+            for family, task in sorted({(family, first[task]) for family, task in wanted})
+            for rate in self.profile.rates
+        }
+        self.complete(trials.values(), title="learning rates")
+        for family, task in wanted:
+            self._rates[family, task] = max(
+                self.profile.rates,
+                key=lambda rate: self._dev(trials[family, first[task], rate], first[task]),
+            )
+        return self._rates
+
+    def _first_on(self, corpus: str) -> str:
+        return next(t.task for t in self.profile.targets if t.corpus == corpus)
+
+    def _dev(self, run: Run, task: str) -> float:
+        return self.store.load(run.id)["scores"]["dev"][task][primary(task)]
+
+    def head_to_head(
+        self,
+        *,
+        families: Sequence[str] = FAMILIES,
+        targets: Sequence[str] | None = None,
+        budgets: Sequence[int | None] | None = None,
+        seeds: Sequence[int] | None = None,
+    ) -> pd.DataFrame:
+        """The main comparison: a row a run, with its test score on the target and its cost.
+
+        Columns: family, task, labels, seed, score, and the columns of :meth:`table`.  A budget of
+        None is all labels there are.
+        """
+        targets = [t.task for t in self.profile.targets] if targets is None else targets
+        budgets = self.profile.budgets if budgets is None else budgets
+        cells = [(f, t) for f in families for t in targets]
+        rates = self.rates(cells)
+        runs = {
+            (family, task, labels, seed): self.run(
+                self.route(family, task, labels),
+                target=task,
+                seed=seed,
+                rate=rates[family, task],
+            )
+            for family, task in cells
+            for labels in budgets
+            for seed in (self.profile.seeds if seeds is None else seeds)
+        }
+        self.complete(runs.values(), title="head to head")
+        keys = pd.DataFrame(
+            [(*key, run.id) for key, run in runs.items()],
+            columns=["family", "task", "labels", "seed", "id"],
+        )
+        return keys.merge(self.table(runs.values()), on=["id", "task", "seed"])
+
+    def table(self, runs: Iterable[Run]) -> pd.DataFrame:
+        """Test scores on the primary metric, tidy: a row for each run and task of its last stage.
+
+        Columns: id, route, seed, target, task, metric, score (a fraction; perplexity for ``mlm``),
+        and the run's ledger (seconds, test_seconds, updates, target_updates, parameters, ...).
+        """
+        frame = self.store.table([run.id for run in runs])
+        main = frame["task"].map(primary) == frame["metric"]
+        return frame[main & (frame["split"] == "test")].reset_index(drop=True)
+
+    def history(self, runs: Iterable[Run]) -> pd.DataFrame:
+        """Scores along training: a row for each run, stage, update, split, task and metric."""
+        return self.store.history([run.id for run in runs])
+
+    def compare(self, a: pd.DataFrame, b: pd.DataFrame, score: str = "score") -> Comparison:
+        """Paired difference a - b over seeds, in the unit of the score."""
+        pairs = a.merge(b, on="seed", suffixes=("_a", "_b"), validate="one_to_one")
+        if len(pairs) < 2:
+            raise ProfileError(
+                f"a comparison needs at least two seeds that both sides share, found {len(pairs)}"
+            )
+        return compare(pairs[f"{score}_a"], pairs[f"{score}_b"], rng=np.random.default_rng(0))
+
+    def model(self, run: Run) -> HardSharing:
+        """The trained model of a run, in this process; trained first if nobody has kept it."""
+        folder = self.store.folder / "models" / run.id
+        if not (folder / "model.json").is_file():
+            threads = torch.get_num_threads()
+            torch.set_num_threads(1)  # as in every other run, so that the numbers are the same
+            execute(run, folder=self.store.folder, keep=True)
+            torch.set_num_threads(threads)
+        return load(folder, recipe=run.recipe, seed=run.seed)[0]
+
+    def show(self, figure: Any, name: str, *, alt: str | None = None) -> None:
+        """Save a figure as ``figures/<profile>/<name>.svg`` and ``.png``, and show it.
+
+        Without ``alt``, what the plot functions say about their data is the alt text.
+        """
+        figures.show(figure, name, folder=self.figures, alt=alt)
+
+    def show_table(self, frame: pd.DataFrame, name: str, *, caption: str) -> Any:
+        """Save a table as ``figures/<profile>/tables/<name>.csv`` and ``.md``, and show it."""
+        return figures.save_table(frame, name, folder=self.figures, caption=caption)
+
+    def __repr__(self) -> str:
+        fields: Mapping[str, Any] = {
+            f.name: getattr(self.profile, f.name) for f in dataclasses.fields(self.profile)
+        }
+        shown = ("name", "pretrained", "budgets", "support", "seeds")
+        return f"Lab({', '.join(f'{name}={fields[name]!r}' for name in shown)})"

@@ -3,16 +3,20 @@
 import argparse
 import json
 import os
+import re
 import shutil
 import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-__all__ = ["main"]
+__all__ = ["UsageError", "main"]
 
 EXIT_FAILED, EXIT_USAGE = 1, 2
+USAGE_ERRORS = ("UsageError", "RouteError", "PipelineError")
+PROFILES = ("smoke", "quick", "full")
 
 ROUTE_HELP = """\
 A route says where an encoder's weights start and what it is trained on, in which order:
@@ -27,181 +31,228 @@ A route says where an encoder's weights start and what it is trained on, in whic
 """
 
 
+class UsageError(ValueError):
+    """A command line that asks for something that there is not."""
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; 0 done, 1 something failed, 2 bad usage."""
-    parser = _parser()
-    options = parser.parse_args(arguments)
+    options = _parser().parse_args(arguments)
     try:
-        return options.command(options)
+        code = options.command(options)
+        sys.stdout.flush()  # here, where a reader that has gone away can still be met
+        return code
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except KeyboardInterrupt:
         print("\nmtlkit: interrupted; run the same command again to go on", file=sys.stderr)
         return EXIT_FAILED
-    except (ValueError, OSError) as error:
-        if type(error).__module__.partition(".")[0] != "mtlkit" and isinstance(error, ValueError):
-            raise  # a fault of ours: show it whole
+    except OSError as error:
+        reason = f"cannot use {error.filename}: {error.strerror}" if error.filename else error
+        print(f"mtlkit: {reason}; check path, permissions and free space", file=sys.stderr)
+        return EXIT_FAILED
+    except ValueError as error:
+        # Errors of ours are answers to a user. Any other is a fault of ours: show it whole.
+        if not isinstance(error, UsageError) and not type(error).__module__.startswith("mtlkit."):
+            raise
         print(f"mtlkit: {error}", file=sys.stderr)
-        return EXIT_USAGE if type(error).__name__ == "RouteError" else EXIT_FAILED
+        return EXIT_USAGE if type(error).__name__ in USAGE_ERRORS else EXIT_FAILED
+
+
+def _whole(least: int) -> Callable[[str], int]:
+    def number(text: str) -> int:
+        if not re.fullmatch("[0-9]{1,9}", text) or int(text) < least:
+            rule = f"expected a whole number, {least} or more, found {text!r}"
+            raise argparse.ArgumentTypeError(rule)
+        return int(text)
+
+    return number
 
 
 def _parser() -> argparse.ArgumentParser:
+    # fmt: off
+    plain, several = argparse.RawDescriptionHelpFormatter, {"action": "extend", "default": []}
     parser = argparse.ArgumentParser(
-        prog="mtlkit",
-        description="Transfer learning and multi-task learning, compared fairly.",
-        epilog=ROUTE_HELP,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        prog="mtlkit", description="Transfer learning and multi-task learning, compared fairly.",
+        epilog=f"{ROUTE_HELP}\n`mtlkit COMMAND --help` shows examples.", formatter_class=plain,
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    def add(name: str, command: Callable[[Any], int], text: str, epilog: str = "") -> Any:
+    def add(name: str, command: Callable[[Any], int], text: str, *examples: str) -> Any:
         sub = commands.add_parser(
-            name,
-            help=text,
-            description=text[0].upper() + text[1:] + ".",
-            epilog=epilog,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
+            name, help=text, description=text[0].upper() + text[1:] + ".", formatter_class=plain,
+            epilog="\n  ".join(["Examples:", *(f"mtlkit {name} {each}" for each in examples)]),
         )
         sub.set_defaults(command=command)
         return sub
 
-    study = add("study", _study, "run the lessons and make every figure and table")
+    text = "run the lessons and make every figure and table"
+    study = add("study", _study, text, "--only 03 09", "--profile full --workers 2")
     study.add_argument(
-        "--profile",
-        default="quick",
-        choices=("smoke", "quick", "full"),
+        "--profile", default="quick", choices=PROFILES,
         help="smoke: minutes, for tests; quick (default): embedded world, small models; "
         "full: real corpora and encoders, hours, resumable",
     )
-    study.add_argument("--only", nargs="+", default=[], metavar="NN", help="only these lessons")
+    study.add_argument("--only", nargs="+", **several, metavar="NN", help="only these lessons")
     study.add_argument("--fresh", action="store_true", help="train everything again")
     study.add_argument("--publish", action="store_true", help="keep notebooks and results in git")
-    study.add_argument("--workers", type=int, metavar="N", help="processes (default: one a core)")
-    study.add_argument("--scheduler", metavar="ADDRESS", help="a running Dask cluster instead")
+    where = study.add_mutually_exclusive_group()
+    where.add_argument("--workers", type=_whole(1), metavar="N", help="default: one a core")
+    where.add_argument("--scheduler", metavar="ADDRESS", help="a running Dask cluster instead")
 
-    train = add("train", _train, "train one route and save a model folder", ROUTE_HELP)
+    train = add(
+        "train", _train, "train one route and save a model folder",
+        '"scratch > pos:200+dep:200@world" --recipe epochs=2 layers=2 width=64 --out model',
+        f'"minilm > pos+ner+dep@gum" --seed 1 --out parser\n\n{ROUTE_HELP}',
+    )
     train.add_argument("route", metavar="ROUTE", help='for example "minilm > pos+ner+dep@gum"')
-    train.add_argument("--seed", type=int, default=0)
+    train.add_argument("--seed", type=_whole(0), default=0, metavar="N")
     train.add_argument(
-        "--recipe", nargs="+", default=[], metavar="KEY=VALUE", help="for example epochs=3"
+        "--recipe", nargs="+", **several, metavar="KEY=VALUE", help="for example epochs=3"
     )
     train.add_argument("--out", required=True, type=Path, metavar="DIR", help="a new folder")
 
-    score = add("evaluate", _evaluate, "score a model folder on a CoNLL-U file")
-    score.add_argument("model", type=Path, metavar="DIR")
+    text = "score a model folder on a CoNLL-U file"
+    score = add("evaluate", _evaluate, text, "model treebank.conllu --out predicted.conllu")
+    score.add_argument("model", type=Path, metavar="DIR", help="made by `mtlkit train`")
     score.add_argument("file", type=Path, metavar="FILE.conllu")
-    score.add_argument("--out", type=Path, metavar="PREDICTED.conllu", help="predicted trees")
+    score.add_argument(
+        "--out", type=Path, metavar="PREDICTED.conllu",
+        help="write the file with the model's tags, trees and names in place of its own",
+    )
 
-    world = add("world", _world, "print a generated treebank")
-    world.add_argument("n", type=int, metavar="N", help="sentences")
-    world.add_argument("--seed", type=int, default=0)
+    world = add("world", _world, "print a generated treebank", "3", "1000 --seed 7 > train.conllu")
+    world.add_argument("n", type=_whole(0), metavar="N", help="sentences")
+    world.add_argument("--seed", type=_whole(0), default=0, metavar="N")
 
-    data = add("data", _data, "list, fetch or check corpora")
+    data = add("data", _data, "list, fetch or check corpora", "list", "fetch gum", "check gum ewt")
     data.add_argument("action", choices=("list", "fetch", "check"))
     data.add_argument("corpora", nargs="*", metavar="CORPUS", help="default: all")
 
-    runs = add("runs", _runs, "look at finished runs")
+    runs = add("runs", _runs, "look at finished runs", "list", "show 3f9a", "table > scores.csv")
     runs.add_argument("action", choices=("list", "show", "table"))
     runs.add_argument("id", nargs="?", help="for show: a run's id, or how it begins")
-    runs.add_argument("--profile", default="quick", choices=("smoke", "quick", "full"))
+    runs.add_argument("--profile", default="quick", choices=PROFILES)
 
-    add("doctor", _doctor, "tell what this machine has and what is missing")
+    add("doctor", _doctor, "tell what this machine has and what is missing", "")
+    # fmt: on
     return parser
 
 
 def _study(options: argparse.Namespace) -> int:
-    from mtlkit import DATA, pipeline
+    from mtlkit import pipeline
     from mtlkit.lab import find_root
-    from mtlkit.results import Store
 
-    root = find_root()
-    pipeline.lessons(root, options.only)
-    aside = pipeline.set_aside(root, options.profile) if options.fresh else None
+    root, profile = find_root(), options.profile
     begun = time.monotonic()
     done = pipeline.run(
-        root,
-        options.profile,
-        only=options.only,
-        workers=options.workers,
-        scheduler=options.scheduler,
-    )
+        root, profile, only=options.only, workers=options.workers, scheduler=options.scheduler,
+        fresh=options.fresh,
+    )  # fmt: skip
     print(pipeline.summary(done))
-    print(
-        f"{time.monotonic() - begun:.0f} seconds; figures in {root / 'figures' / options.profile}"
-    )
+    print(f"{time.monotonic() - begun:.0f} seconds; figures in {root / 'figures' / profile}")
     if options.fresh:
-        earlier = Store(aside or DATA / "nowhere", DATA / "results" / options.profile)
-        both, differing = pipeline.differences(Store(root / "runs" / options.profile), earlier)
-        if both:
-            print(f"trained again: {both - len(differing)} of {both} runs give the same numbers")
-        for route in differing:
-            print(f"  differs: {route}")
+        print(pipeline.reproduction(root, profile))
     failed = [lesson for lesson in done if lesson.error is not None]
     for lesson in failed:
         print(
             f"mtlkit: lesson {lesson.name} failed: {lesson.error}\n"
-            f"  see runs/{options.profile}/notebooks/{lesson.name}.ipynb; finished runs are kept; "
-            f"go on with: mtlkit study --profile {options.profile} --only {lesson.name[:2]}",
+            f"  see runs/{profile}/notebooks/{lesson.name}.ipynb; finished runs are kept; "
+            f"go on with: mtlkit study --profile {profile} --only {lesson.name[:2]}",
             file=sys.stderr,
         )
     if options.publish and not failed:
-        for path in pipeline.publish(root, options.profile):
-            print(f"published {path.relative_to(root)}")
+        print("published:", *pipeline.publish(root, profile), sep="\n  ")
     return EXIT_FAILED if failed else 0
 
 
-def _train(options: argparse.Namespace) -> int:
-    from tqdm import tqdm
+def _place(path: Path) -> Path:
+    """The absolute path of something to be written, if it looks as if it could be."""
+    path = path.resolve()
+    above = next(folder for folder in path.parents if folder.exists())
+    if not above.is_dir() or not os.access(above, os.W_OK | os.X_OK):
+        what = "may not be written to" if above.is_dir() else "is not a folder"
+        raise PermissionError(f"--out {path}: {above} {what}")
+    return path
 
-    from mtlkit import sharing, study
-    from mtlkit.evaluation import primary
+
+def _train(options: argparse.Namespace) -> int:
     from mtlkit.routes import Recipe, Route
 
-    route = Route.parse(options.route)
-    recipe = Recipe.parse(options.recipe)
-    out: Path = options.out
-    if out.exists() and any(out.iterdir() if out.is_dir() else [out]):
-        raise FileExistsError(f"{out} exists and is not empty; choose a new folder for --out")
-    part = out.with_name(f".{out.name}.part")
-    part.mkdir(parents=True, exist_ok=True)
+    route, recipe = Route.parse(options.route), Recipe.parse(options.recipe)
+    from mtlkit import corpora, sharing, study  # seconds, which a typing error does not cost
+
+    tasks = [task for stage in route.stages for task in stage.tasks]
     run = study.plan(route, recipe, options.seed)
-    bar = tqdm(unit="update", mininterval=1)
+    out = _place(options.out)
+    if out.exists() and any(out.iterdir() if out.is_dir() else [out]):
+        raise UsageError(f"--out {out} exists and is not empty: choose a new folder")
+    for task in tasks:
+        corpora.load(task.corpus, split="train", subset=task.subset)
+        try:
+            corpora.labelled(task, seed=options.seed)
+        except corpora.CorpusError as error:  # the corpus is there; the route asks too much of it
+            raise UsageError(str(error)) from None
+    part = out.with_name(f".{out.name}.part")  # same file system, so that the last step is a rename
+    begun = time.monotonic()
+    try:
+        with ExitStack() as bars:
+            model, history, ledger = study.train(
+                run, folder=part / "checkpoints" / run.id, watch=_progress(len(route.stages), bars)
+            )
+        test = study.test(model, run)[0]
+        facts = {"run": run.to_json(), "history": history, "ledger": ledger}
+        shutil.rmtree(part / "model", ignore_errors=True)
+        sharing.save(model, part / "model", {**facts, "scores": {"test": test}})
+        os.replace(part / "model", out)
+        shutil.rmtree(part)
+    finally:
+        if not any(part.glob("checkpoints/*/*/checkpoint-*")):  # nothing to go on from
+            shutil.rmtree(part, ignore_errors=True)
+    for name, scores in test.items():
+        print(f"test {name}: " + ", ".join(f"{k} {v:.4f}" for k, v in scores.items()))
+    print(f"{time.monotonic() - begun:.0f} seconds; model in {options.out}")
+    return 0
+
+
+def _progress(stages: int, bars: ExitStack) -> Callable[[int, int, Mapping[str, Any]], None]:
+    """Watch training: a bar a stage, with the time that is left, and the scores as they come."""
+    from tqdm import tqdm
+
+    from mtlkit.evaluation import primary
+
+    bar: dict[int, tqdm] = {}
 
     def watch(update: int, updates: int, entry: Mapping[str, Any]) -> None:
-        bar.total, bar.n = updates, update
+        if (now := entry["stage"]) not in bar:
+            bars.close()  # of the stage before
+            title = f"stage {now + 1} of {stages}"
+            bar[now] = tqdm(total=updates, initial=update - 1, desc=title, unit="update")
+            bars.enter_context(bar[now])
         if entry.get("update") == update:
-            dev = entry["scores"]["dev"]
-            bar.write(
-                f"  update {update}: "
-                + ", ".join(
-                    f"{task} {primary(task)} {scores[primary(task)]:.4f}"
-                    for task, scores in dev.items()
-                )
-            )
-        bar.refresh() if update == updates else bar.update(0)
+            dev = entry["scores"]["dev"].items()
+            found = ", ".join(f"{t} {primary(t)} {scores[primary(t)]:.4f}" for t, scores in dev)
+            bar[now].write(f"  update {update}, dev: {found}")
+        bar[now].update(update - bar[now].n)
 
-    begun = time.monotonic()
-    model, history, ledger = study.train(run, folder=part / "checkpoints" / run.id, watch=watch)
-    bar.close()
-    test = study.test(model, run)[0]
-    shutil.rmtree(part / "checkpoints")
-    facts = {"run": run.to_json(), "scores": {"test": test}, "history": history, "ledger": ledger}
-    sharing.save(model, part, facts)
-    if out.is_dir():
-        out.rmdir()
-    os.replace(part, out)
-    for task, scores in test.items():
-        print(f"test {task}: " + ", ".join(f"{k} {v:.4f}" for k, v in scores.items()))
-    print(f"{time.monotonic() - begun:.0f} seconds; model in {out}")
-    return 0
+    return watch
 
 
 def _evaluate(options: argparse.Namespace) -> int:
     from mtlkit import study
 
-    for task, scores in study.score_file(options.model, options.file, out=options.out).items():
-        print(f"{task}: " + ", ".join(f"{name} {value:.6f}" for name, value in scores.items()))
+    out = None if options.out is None else _place(options.out)
+    if out is not None and (out.is_dir() or out == options.file.resolve()):
+        what = "a folder" if out.is_dir() else "the file to be scored"
+        raise UsageError(f"--out {out} is {what}: choose another name")
+    scores = study.score_file(options.model, options.file, out=out)
+    for task, found in scores.items():
+        print(f"{task}: " + ", ".join(f"{name} {value:.6f}" for name, value in found.items()))
+    if not scores:
+        print(f"{options.file} has no labels for this model's tasks: nothing is scored")
+    if out is not None:
+        print(f"predictions in {options.out}")
     return 0
 
 
@@ -213,37 +264,58 @@ def _world(options: argparse.Namespace) -> int:
 
 
 def _data(options: argparse.Namespace) -> int:
-    from mtlkit import corpora
+    from mtlkit import corpora, sources
 
-    table = corpora.listing()
+    for name in options.corpora:
+        if name not in sources.registry():
+            raise UsageError(str(sources.unknown("corpus", name, sources.registry())))
+    names = options.corpora or list(sources.registry())
     if options.action == "list":
-        print(table.to_string(index=False))
+        _print_corpora(names)
         return 0
-    problems = 0
-    for name in options.corpora or table["corpus"]:
-        if options.action == "fetch":
-            print(f"{name}: {corpora.fetch(name)}")
-            continue
-        found = corpora.check(name)
-        problems += len(found)
-        print("\n".join(found) or f"{name}: every checksum agrees")
-    return EXIT_FAILED if problems else 0
+    failed = False
+    for name in names:
+        if not sources.files(name):
+            print(f"{name}: generated, needs no file")
+        elif options.action == "fetch":
+            print(f"{name}: in {corpora.fetch(name)}")
+        elif not sources.present(name) and not options.corpora:
+            print(f"{name}: not here; to get it: mtlkit data fetch {name}")
+        elif problems := corpora.check(name):
+            failed = True
+            more = [f"and {len(problems) - 3} more"] if len(problems) > 3 else []
+            print("\n".join([f"mtlkit: {name}:", *problems[:3], *more]), file=sys.stderr)
+        else:
+            print(f"{name}: every checksum agrees")
+    return EXIT_FAILED if failed else 0
+
+
+def _print_corpora(names: list[str]) -> None:
+    from mtlkit import corpora, sources
+
+    rows = [("corpus", "tasks", "files", "MB", "state")]
+    for row in corpora.listing().set_index("corpus").loc[names].itertuples():
+        state = "here" if row.files == row.present else f"to get it: mtlkit data fetch {row.Index}"
+        files = f"{row.present}/{row.files}" if row.files else "none"
+        rows.append((row.Index, row.tasks, files, str(row.megabytes), state))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for cells in rows:
+        print("  ".join(map(str.ljust, cells, widths)).rstrip())
+    print(f"in {sources.cache_folder()}")
 
 
 def _runs(options: argparse.Namespace) -> int:
     from mtlkit import DATA
     from mtlkit.lab import find_root
-    from mtlkit.results import ResultsError, Store
+    from mtlkit.results import Store
 
     folder = find_root() / "runs" / options.profile
     store = Store(folder, DATA / "results" / options.profile)
     if options.action == "show":
         found = [id for id in store.ids() if options.id and id.startswith(options.id)]
         if len(found) != 1:
-            raise ResultsError(
-                f"{len(found)} runs of profile {options.profile} begin with {options.id!r}; "
-                "`mtlkit runs list` shows their ids"
-            )
+            what = f"{len(found)} runs begin with {options.id!r}" if options.id else "no id given"
+            raise UsageError(f"{what}: `mtlkit runs list --profile {options.profile}` has the ids")
         record = {k: v for k, v in store.load(found[0]).items() if k != "counts"}
         print(json.dumps(record, indent=1))
     elif options.action == "table":
@@ -257,17 +329,15 @@ def _runs(options: argparse.Namespace) -> int:
 
 
 def _doctor(options: argparse.Namespace) -> int:
-    from mtlkit import corpora, encoders, sources, study
+    from mtlkit import encoders, sources, study
     from mtlkit.routes import Recipe
 
     for name, value in study.environment(Recipe()).items():
         print(f"{name:<14}{value}")
     print(f"{'cores':<14}{os.cpu_count()}")
     place, revision = encoders.locate("minilm")
-    state = "to be downloaded" if revision else "here"
-    print(f"{'minilm':<14}{state} ({place})")
-    print(f"{'corpora':<14}{sources.cache_folder()}")
-    print(corpora.listing().to_string(index=False))
+    print(f"{'minilm':<14}{'the first use downloads it from' if revision else 'in'} {place}\n")
+    _print_corpora(list(sources.registry()))
     return 0
 
 

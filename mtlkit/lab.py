@@ -28,6 +28,9 @@ support tasks and target together; support tasks first, then the target."""
 TUNING_SEED = 1000
 """Learning rates are chosen with this seed, which no reported result uses."""
 
+OWN_RESULTS_ONLY = "own-results-only"
+"""A file of this name beside a lab's runs: published results do not count, all is trained here."""
+
 
 def find_root(start: Path | None = None) -> Path:
     """The folder that holds ``notebooks/``: the working folder or the nearest one above it."""
@@ -66,7 +69,9 @@ class Lab:
             )
         self.profile = PROFILES[profile]
         self.root = find_root() if root is None else Path(root).resolve()
-        self.store = Store(self.root / "runs" / profile, DATA / "results" / profile)
+        runs = self.root / "runs" / profile
+        alone = (runs / OWN_RESULTS_ONLY).is_file()
+        self.store = Store(runs, *([] if alone else [DATA / "results" / profile]))
         self.figures = self.root / "figures" / profile
         self._workers, self._scheduler = workers, scheduler
         self._rates: dict[tuple[str, str], float] = {}
@@ -226,8 +231,10 @@ class Lab:
         if not (folder / "model.json").is_file():
             threads = torch.get_num_threads()
             torch.set_num_threads(1)  # as in every other run, so that the numbers are the same
-            execute(run, folder=self.store.folder, keep=True)
-            torch.set_num_threads(threads)
+            try:
+                execute(run, folder=self.store.folder, keep=True)
+            finally:
+                torch.set_num_threads(threads)
         return load(folder, recipe=run.recipe, seed=run.seed)[0]
 
     def show(self, figure: Any, name: str, *, alt: str | None = None) -> None:

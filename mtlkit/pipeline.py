@@ -11,11 +11,15 @@ from pathlib import Path
 import papermill
 from papermill.exceptions import PapermillExecutionError
 
+from mtlkit.lab import OWN_RESULTS_ONLY
 from mtlkit.profiles import PROFILES, ProfileError
 from mtlkit.results import Store
 from mtlkit.sweeps import cluster
 
-__all__ = ["Lesson", "PipelineError", "differences", "lessons", "publish", "run", "set_aside"]
+__all__ = [
+    "Lesson", "PipelineError", "differences", "lessons", "publish", "reproduction", "run",
+    "set_aside", "summary",
+]  # fmt: skip
 
 
 class PipelineError(ValueError):
@@ -50,7 +54,8 @@ def lessons(root: Path, only: Sequence[str] = ()) -> list[Path]:
     for number in only:
         if number.zfill(2) not in numbers:
             raise PipelineError(f"no lesson {number!r}: there are {', '.join(numbers)}")
-    return [numbers[n.zfill(2)] for n in sorted(only)] if only else found
+    wanted = {number.zfill(2) for number in only} or set(numbers)
+    return [path for path in found if path.name[:2] in wanted]
 
 
 def run(
@@ -60,18 +65,22 @@ def run(
     only: Sequence[str] = (),
     workers: int | None = None,
     scheduler: str | None = None,
+    fresh: bool = False,
 ) -> list[Lesson]:
     """Run the lessons in a profile; executed copies go to ``runs/<profile>/notebooks``.
 
-    A lesson that fails does not stop the others.
+    A lesson that fails does not stop the others.  With ``fresh``, earlier results are put aside
+    first, once there is a cluster.
     """
     if profile not in PROFILES:
         raise ProfileError(f"unknown profile {profile!r}: expected one of {', '.join(PROFILES)}")
     chosen = lessons(root, only)
     executed = root / "runs" / profile / "notebooks"
-    executed.mkdir(parents=True, exist_ok=True)
     done = []
     with cluster(workers, scheduler) as client:
+        if fresh:
+            set_aside(root, profile)
+        executed.mkdir(parents=True, exist_ok=True)
         address = client.scheduler_info()["address"]
         for number, path in enumerate(chosen, start=1):
             print(f"[{number}/{len(chosen)}] {path.stem}", flush=True)
@@ -81,7 +90,9 @@ def run(
 
 def _execute(path: Path, out: Path, root: Path, profile: str, scheduler: str) -> Lesson:
     part = out.with_suffix(f".part-{os.getpid()}.ipynb")
-    begun, error = time.time(), None
+    left = root / "figures" / profile
+    before = _stamps(left, "*.png"), _stamps(left, "tables/*.md")
+    begun, error = time.monotonic(), None
     try:
         papermill.execute_notebook(
             str(path),
@@ -89,22 +100,27 @@ def _execute(path: Path, out: Path, root: Path, profile: str, scheduler: str) ->
             parameters={"profile": profile, "scheduler": scheduler},
             cwd=str(path.parent),
             kernel_name="python3",
+            language="python",  # some editors do not write it down
             progress_bar=True,
         )
     except PapermillExecutionError as failure:
         error = f"cell {failure.exec_count}: {failure.ename}: {failure.evalue}"
+    except Exception as failure:  # a kernel that died, a file that is no notebook: the next go on
+        error = f"{type(failure).__name__}: {failure}"
     if part.is_file():
         _tidy(part)
         os.replace(part, out)
-    seconds = time.time() - begun
-    left = root / "figures" / profile
-    return Lesson(
-        path.stem,
-        seconds,
-        tuple(f.stem for f in sorted(left.glob("*.png")) if f.stat().st_mtime >= begun - 1),
-        tuple(f.stem for f in sorted(left.glob("tables/*.md")) if f.stat().st_mtime >= begun - 1),
-        error,
+    after = _stamps(left, "*.png"), _stamps(left, "tables/*.md")
+    figures, tables = (
+        tuple(name for name, stamp in now.items() if then.get(name) != stamp)
+        for then, now in zip(before, after, strict=True)
     )
+    return Lesson(path.stem, time.monotonic() - begun, figures, tables, error)
+
+
+def _stamps(folder: Path, pattern: str) -> dict[str, int]:
+    """When each file was last written, by name: a clock is too coarse to tell lessons apart."""
+    return {path.stem: path.stat().st_mtime_ns for path in sorted(folder.glob(pattern))}
 
 
 def _tidy(path: Path) -> None:
@@ -124,15 +140,30 @@ def _tidy(path: Path) -> None:
     path.write_text(json.dumps(notebook, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def set_aside(root: Path, profile: str) -> Path | None:
-    """Put the results of a profile aside, so that everything is trained again."""
+def set_aside(root: Path, profile: str) -> None:
+    """Put the results of a profile aside, so that everything is trained again.
+
+    From then on its lab does not read the published results either (see ``OWN_RESULTS_ONLY``).
+    Earlier ones go to ``runs/<profile>.before``.  If some lie there, the larger of the two is kept:
+    a fresh study that was stopped early and is started again must not cost the one before it.
+    """
     runs = root / "runs" / profile
-    if not runs.is_dir():
-        return None
     before = runs.with_name(f"{profile}.before")
-    shutil.rmtree(before, ignore_errors=True)
-    os.replace(runs, before)
-    return before
+    if len(Store(runs)) and len(Store(runs)) >= len(Store(before)):
+        shutil.rmtree(before, ignore_errors=True)
+        os.replace(runs, before)
+    shutil.rmtree(runs, ignore_errors=True)
+    runs.mkdir(parents=True)
+    (runs / OWN_RESULTS_ONLY).touch()
+
+
+def reproduction(root: Path, profile: str) -> str:
+    """Say which runs, trained again, gave the numbers of those put aside or published."""
+    runs = root / "runs"
+    earlier = Store(runs / f"{profile}.before", root / "data" / "results" / profile)
+    both, differing = differences(Store(runs / profile), earlier)
+    found = f"trained again: {both - len(differing)} of {both} runs give the same numbers"
+    return "\n".join([found, *(f"  differs: {route}" for route in differing)])
 
 
 def differences(ours: Store, theirs: Store) -> tuple[int, list[str]]:
@@ -173,11 +204,6 @@ def summary(done: Iterable[Lesson]) -> str:
         )
     widths = [max(len(row[i]) for row in rows) for i in range(4)]
     return "\n".join(
-        "  ".join(
-            [
-                row[0].ljust(widths[0]),
-                *(c.rjust(w) for c, w in zip(row[1:], widths[1:], strict=True)),
-            ]
-        )
-        for row in rows
+        "  ".join([name.ljust(widths[0]), *map(str.rjust, rest, widths[1:])])
+        for name, *rest in rows
     )

@@ -9,6 +9,7 @@ import os
 import platform
 import resource
 import shutil
+import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -20,12 +21,12 @@ import torch
 from filelock import FileLock
 
 from mtlkit import conllu, corpora, encoders, sharing
-from mtlkit.corpora import Example
+from mtlkit.corpora import CorpusError, Example
 from mtlkit.evaluation import Evaluator, Scores, predict
 from mtlkit.metrics import Counts
 from mtlkit.results import Record, Store
 from mtlkit.routes import TASKS, Recipe, Route, RouteError, Run, Task
-from mtlkit.sharing import HardSharing
+from mtlkit.sharing import HardSharing, ModelError
 from mtlkit.training import Stage, fit
 from mtlkit.weighting import WEIGHTINGS
 
@@ -35,15 +36,13 @@ __all__ = [
 
 Watch = Callable[[int, int, Mapping[str, Any]], None]
 _SEEN = 100  # training sentences that are scored beside dev
+_MAXRSS_UNIT = 1024**2 if sys.platform == "darwin" else 1024  # how many make a MiB
 
 
 def plan(route: str | Route, recipe: Recipe, seed: int) -> Run:
     """A run, exactly: with the checksums of the corpora its route reads.
 
-    Raises
-    ------
-    RouteError
-        If the recipe asks for a target that the route does not train, or for a method there is not.
+    Raises `RouteError` for a target that the route does not train, or a method that there is not.
     """
     route = Route.parse(route) if isinstance(route, str) else route
     if not route.stages:
@@ -87,9 +86,13 @@ def prefix(run: Run, stages: int) -> Run:
 
 
 @functools.lru_cache(maxsize=256)
-def _evaluation(corpus: str, subset: str | None, split: str, limit: int = 0) -> tuple[Example, ...]:
-    """The sentences of a split; with a limit, that many, evenly spread over it."""
-    found = corpora.load(corpus, split=split, subset=subset)
+def _evaluation(task: Task, split: str, limit: int = 0) -> tuple[Example, ...]:
+    """The sentences of a split with a task's label; with a limit, that many, evenly spread."""
+    found = corpora.load(task.corpus, split=split, subset=task.subset)
+    if TASKS[task.name] != "mlm":
+        found = tuple(example for example in found if task.name in example.labels)
+    if not found:
+        raise CorpusError(f"{task.corpus} has no sentence with {task.name} in its split {split!r}")
     if not limit or limit >= len(found):
         return found
     return tuple(found[i * len(found) // limit] for i in range(limit))
@@ -107,26 +110,17 @@ def _texts(route: Route) -> Iterable[Sequence[str]]:
 
 def _stage(route: Route, number: int, recipe: Recipe, seed: int) -> Stage:
     tasks = route.stages[number].tasks
-    before = {
-        task.name: task
-        for stage in route.stages[:number]
-        for task in stage.tasks
-        if TASKS[task.name] != "mlm"
-    }
-    watched = before | {task.name: task for task in tasks}
+    before = [task for stage in route.stages[:number] for task in stage.tasks]
+    watched = {task.name: task for task in before if TASKS[task.name] != "mlm"}
+    watched |= {task.name: task for task in tasks}
     train = {task.name: corpora.labelled(task, seed=seed) for task in tasks}
     return Stage(
         train=train,
         dev={
-            name: _evaluation(task.corpus, task.subset, "dev", recipe.dev_sentences)
-            for name, task in watched.items()
+            name: _evaluation(task, "dev", recipe.dev_sentences) for name, task in watched.items()
         },
         seen={name: examples[:_SEEN] for name, examples in train.items()},
     )
-
-
-def _labels(task: Task) -> tuple[str, ...]:
-    return () if TASKS[task.name] == "mlm" else corpora.label_names(task)
 
 
 def train(
@@ -141,42 +135,68 @@ def train(
     models
         Kept models by run id; the longest prefix of the route found there is not trained again.
     watch
-        Called after each update; see :func:`mtlkit.training.fit`.
+        Called after each update; see :func:`mtlkit.training.fit`.  The entry also has the stage.
 
     Returns
     -------
     model, history, ledger
         The history of all stages, and what each stage cost.
+
+    Raises `CorpusError` or `EncoderError` before any training, and before a folder is made.
     """
     encoders.reuse_memory()
     recipe, route = run.recipe, run.route
-    begin, model, history, stages = 0, None, [], []
-    for done in range(len(route.stages) - 1, 0, -1):
-        if models is None:
-            break
-        kept = models / prefix(run, done).id
-        if (kept / "model.json").is_file():
-            model, facts = sharing.load(kept, recipe=recipe, seed=run.seed)
-            begin, history, stages = done, facts["history"], facts["stages"]
-            break
-    if model is None:
-        encoder = encoders.build(route.start, texts=_texts(route), recipe=recipe, seed=run.seed)
+    begin, kept = _kept(run, models)
+    plans = {n: _stage(route, n, recipe, run.seed) for n in range(begin, len(route.stages))}
+    _tests(route)
+    if kept is not None:
+        model, facts = sharing.load(kept, recipe=recipe, seed=run.seed)
+        history, stages = facts["history"], facts["stages"]
+    else:
+        history, stages, encoder = [], [], _encoder(route, recipe, run.seed)
         model = HardSharing(encoder, dropout=recipe.head_dropout, seed=run.seed)
-    for number in range(begin, len(route.stages)):
+    model.encoder.tune(recipe.tuning)  # now, so that a tuning that cannot be is found at once
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+    for number in plans:
         for task in route.stages[number].tasks:
-            model.add(task.name, _labels(task))
+            model.add(task.name, () if TASKS[task.name] == "mlm" else corpora.label_names(task))
         model.encoder.tune(recipe.tuning if number == len(route.stages) - 1 else "full")
+        model.zero_grad()  # what is frozen now must not count when gradients are clipped
         entries, ledger = fit(
             model,
-            _stage(route, number, recipe, run.seed),
+            plans[number],
             recipe,
             seed=run.seed * 101 + number,
             folder=None if folder is None else folder / f"stage-{number}",
-            watch=watch,
+            watch=watch and functools.partial(_told, watch, number),
         )
         history = [*history, *({"stage": number, **entry} for entry in entries)]
         stages = [*stages, ledger]
     return model, history, _ledger(model, stages, recipe)
+
+
+def _told(watch: Watch, stage: int, update: int, updates: int, entry: Mapping[str, Any]) -> None:
+    watch(update, updates, {"stage": stage, **entry})
+
+
+def _kept(run: Run, models: Path | None) -> tuple[int, Path | None]:
+    """The longest kept beginning of a run: how many stages it has, and its model folder."""
+    for done in range(len(run.route.stages) - 1, 0, -1):
+        folder = models and models / prefix(run, done).id
+        if folder and (folder / "model.json").is_file():
+            return done, folder
+    return 0, None
+
+
+def _encoder(route: Route, recipe: Recipe, seed: int) -> encoders.Encoder:
+    try:
+        return encoders.build(route.start, texts=_texts(route), recipe=recipe, seed=seed)
+    except encoders.EncoderError:
+        raise
+    except ValueError as error:  # of transformers: a shape that it does not build
+        cure = "a width divisible by 32 is safe"
+        raise encoders.EncoderError(f"no encoder of this recipe ({error}); {cure}") from None
 
 
 def _ledger(model: HardSharing, stages: list[dict[str, Any]], recipe: Recipe) -> dict[str, Any]:
@@ -194,7 +214,7 @@ def _ledger(model: HardSharing, stages: list[dict[str, Any]], recipe: Recipe) ->
         "parameters": encoders.parameters(model),
         "tuned_parameters": sum(p.numel() for p in model.parameters() if p.requires_grad),
         # The most this process ever held: an upper bound where it did other runs before.
-        "peak_memory_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+        "peak_memory_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // _MAXRSS_UNIT,
         "tasks": tasks,
         "stages": stages,
     }
@@ -215,9 +235,11 @@ def environment(recipe: Recipe) -> dict[str, Any]:
 
 def test(model: HardSharing, run: Run) -> tuple[Scores, dict[str, dict[str, list[Counts]]]]:
     """Score the tasks of a run's last stage on test: scores, and the counts behind them."""
-    last = {task.name: task for task in run.route.stages[-1].tasks}
-    sets = {name: _evaluation(task.corpus, task.subset, "test") for name, task in last.items()}
-    return Evaluator(sets, model)(model, run.recipe)
+    return Evaluator(_tests(run.route), model)(model, run.recipe)
+
+
+def _tests(route: Route) -> dict[str, tuple[Example, ...]]:
+    return {task.name: _evaluation(task, "test") for task in route.stages[-1].tasks}
 
 
 def score_file(model: Path, file: Path, *, out: Path | None = None) -> Scores:
@@ -225,22 +247,35 @@ def score_file(model: Path, file: Path, *, out: Path | None = None) -> Scores:
 
     Every task that the model has a head for and the file has labels for is scored.  ``out`` has
     the file's words, comments and multiword tokens; predicted tags, trees and names replace its
-    own.  It is written whole or not at all.
+    own.  It is written whole or not at all.  Raises `ConlluError` or `ModelError` if one of them
+    cannot be read, or has nothing for the other.
     """
     encoders.reuse_memory()
-    sentences = conllu.read(file)
-    examples = corpora.read_treebank(file)
     facts = sharing.description(model)
-    run = Run.from_json(facts["run"])
-    network, _ = sharing.load(model, recipe=run.recipe, seed=run.seed)
-    tasks = [task for task in network.labels if task in FILE_TASKS]
+    try:
+        run = Run.from_json(facts["run"])
+    except (RouteError, KeyError, TypeError, AttributeError) as error:
+        raise ModelError(
+            f"{model / 'model.json'} does not say how the model was trained ({error}); "
+            "train the model again with this version"
+        ) from None
+    tasks = [task for task in facts.get("labels", ()) if task in FILE_TASKS]
     if not tasks:
-        has = ", ".join(network.labels)
-        raise sharing.ModelError(f"{model} has heads for {has}: none that a CoNLL-U file has")
+        has = ", ".join(facts.get("labels", ())) or "nothing"
+        raise ModelError(f"{model} has heads for {has}: none that a CoNLL-U file has")
+    examples = corpora.read_treebank(file)
+    sentences = conllu.read(file, validate=False)  # the line before has looked at the trees
+    if not sentences:
+        raise conllu.ConlluError(f"{file}: has no sentence; give a file with one or more")
     sets = {task: examples for task in tasks if all(task in e.labels for e in examples)}
+    if not sets and out is None:
+        has = f"has no labels for {', '.join(tasks)}, so there is nothing to score"
+        raise conllu.ConlluError(f"{file}: {has}; name a file for the predictions")
+    network, _ = sharing.load(model, recipe=run.recipe, seed=run.seed)
     scores, _ = Evaluator(sets, network)(network, run.recipe) if sets else ({}, {})
     if out is not None:
         answers = predict(network, examples, tasks, run.recipe)
+        out.parent.mkdir(parents=True, exist_ok=True)
         conllu.write(out, _annotated(sentences, answers))
     return scores
 
@@ -257,10 +292,9 @@ def _annotated(
         words = list(sentence.words)
         for n, word in enumerate(words):
             changes: dict[str, Any] = {}
-            if "pos" in answers:
-                changes["upos"] = answers["pos"][i][n]
-            if "xpos" in answers:
-                changes["xpos"] = answers["xpos"][i][n]
+            for task, column in (("pos", "upos"), ("xpos", "xpos")):
+                if task in answers:
+                    changes[column] = answers[task][i][n]
             if "dep" in answers:
                 changes["head"], changes["deprel"] = answers["dep"][i][n]
                 changes["deps"] = "_"  # the enhanced graph of the file belongs to its own tree
@@ -301,8 +335,9 @@ def execute(run: Run, *, folder: Path, keep: bool = False, watch: Watch | None =
             "environment": environment(run.recipe),
         }
         if keep:
-            part = models / f".part-{run.id}-{os.getpid()}"
-            shutil.rmtree(part, ignore_errors=True)
+            for left in models.glob(f".part-{run.id}*"):  # of a process that was killed
+                shutil.rmtree(left)
+            part = models / f".part-{run.id}"
             part.mkdir(parents=True)
             facts = {"run": run.to_json(), "history": history, "stages": ledger["stages"]}
             sharing.save(model, part, facts)

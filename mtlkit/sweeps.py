@@ -116,7 +116,9 @@ def complete(
                     store.save(record)
             else:
                 error = future.exception()
-                failures.append(Failure(futures[future], f"{type(error).__name__}: {error}"))
+                lost = f"the cluster lost it ({future.status})"
+                reason = f"{type(error).__name__}: {error}" if error else lost
+                failures.append(Failure(futures[future], reason))
                 bar.write(f"failed: {failures[-1]}")
             bar.update()
         bar.close()
@@ -128,6 +130,7 @@ def _shared(pending: Iterable[Run], store: Store) -> list[Run]:
     begins: dict[str, Run] = {}
     uses: Counter[str] = Counter()
     for run in pending:
+        uses[run.id] += 1  # a whole run may be the beginning of another
         for n in range(1, len(run.route.stages)):
             begin = prefix(run, n)
             begins[begin.id] = begin
@@ -160,6 +163,8 @@ def cluster(workers: int | None = None, scheduler: str | None = None) -> Iterato
             threads_per_worker=1,
             processes=True,
             dashboard_address=None,
+            # Not the port that every other cluster on this machine wants too.
+            scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
             memory_limit=0,
             env={"OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"},
         ) as local,

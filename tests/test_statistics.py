@@ -161,7 +161,8 @@ def test_minimum_detectable_by_simulation() -> None:
 
 def test_minimum_detectable_of_degenerate_data() -> None:
     assert minimum_detectable([0.2]) == math.inf
-    assert minimum_detectable([0.2, 0.2]) == 0
+    assert minimum_detectable([0.2, 0.4]) == math.inf
+    assert minimum_detectable([0.2, 0.2, 0.2]) == 0
 
 
 def test_compare() -> None:

@@ -1,0 +1,316 @@
+"""A run to a result: the record, what is kept of a route's beginning, and what is refused early."""
+
+import functools
+import shutil
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from records import RECIPE, timeless, unchecked_shapes  # noqa: F401 (a fixture)
+
+from mtlkit import conllu, corpora, metrics, results, sharing, study, world
+from mtlkit.corpora import CorpusError
+from mtlkit.encoders import EncoderError
+from mtlkit.evaluation import primary
+from mtlkit.results import Store
+from mtlkit.routes import Route, RouteError
+from mtlkit.sharing import ModelError
+from mtlkit.study import execute, plan, prefix, score_file
+
+
+@pytest.fixture
+def fits(monkeypatch: pytest.MonkeyPatch) -> list[Path | None]:
+    """The checkpoint folders of the stages that were trained, in order."""
+    seen: list[Path | None] = []
+
+    def fit(*arguments: Any, **named: Any) -> Any:
+        seen.append(named["folder"])
+        return original(*arguments, **named)
+
+    original = study.fit
+    monkeypatch.setattr(study, "fit", fit)
+    return seen
+
+
+def test_a_record_says_all_of_its_run(tmp_path: Path) -> None:
+    run = plan("scratch > pos:20@world > ner:20+dep:20@world", RECIPE, 3)
+    record = execute(run, folder=tmp_path)
+    results.check(record)
+    assert Store(tmp_path).ids() == (run.id,) == (record["id"],)
+    assert timeless(Store(tmp_path).load(run.id)) == timeless(record)
+    assert record["run"] == run.to_json() and dict(run.corpora) == {
+        "world": corpora.checksum("world")
+    }
+    # Scores are those of the counts, a count a sentence of test.
+    assert set(record["scores"]["test"]) == {"ner", "dep"} == set(record["counts"])
+    for task, counts in record["counts"].items():
+        for metric, rows in counts.items():
+            assert len(rows) == len(corpora.load("world", split="test"))
+            assert (
+                metrics.f1(map(metrics.Counts._make, rows))
+                == record["scores"]["test"][task][metric]
+            )
+    # Tasks of stages before are watched on dev, and the best entry of the last stage is the result.
+    history = record["history"]
+    assert [(entry["stage"], entry["update"]) for entry in history] == [
+        (0, 2), (0, 4), (1, 2), (1, 4)
+    ]  # fmt: skip
+    best = [entry for entry in history if entry["best"]]
+    assert [entry["stage"] for entry in best] == [0, 1]
+    assert record["scores"]["dev"] == best[1]["scores"]["dev"]
+    assert set(best[1]["scores"]["dev"]) == {"pos", "ner", "dep"}
+    ledger = record["ledger"]
+    assert ledger["updates"] == 8 == sum(stage["updates"] for stage in ledger["stages"])
+    assert {task: spent["updates"] for task, spent in ledger["tasks"].items()} == {
+        "pos": 4, "ner": 4, "dep": 4
+    }  # fmt: skip
+    assert 0 < ledger["tuned_parameters"] <= ledger["parameters"]
+    assert 50 < ledger["peak_memory_mib"] < 100_000
+    assert [path.name for path in (tmp_path / "work").iterdir()] == [f"{run.id}.lock"]
+
+
+def test_counts_of_the_target_alone_are_kept(tmp_path: Path) -> None:
+    run = plan("scratch > ner:20+pos:20@world", RECIPE.replace(target="ner"), 0)
+    record = execute(run, folder=tmp_path)
+    assert set(record["counts"]) == {"ner"}
+    assert set(record["scores"]["test"]) == {"ner", "pos"}
+    assert record["ledger"]["target_updates"] == 4
+    dev = [entry["scores"]["dev"]["ner"][primary("ner")] for entry in record["history"]]
+    assert record["scores"]["dev"]["ner"][primary("ner")] == max(dev)
+
+
+def test_the_same_run_is_trained_once(tmp_path: Path, fits: list[Path | None]) -> None:
+    run = plan("scratch > pos:20@world", RECIPE, 0)
+    first = execute(run, folder=tmp_path)
+    written = (tmp_path / f"{run.id}.json").stat().st_mtime_ns
+    assert timeless(execute(run, folder=tmp_path)) == timeless(first)
+    assert len(fits) == 1 and (tmp_path / f"{run.id}.json").stat().st_mtime_ns == written
+    # To keep the model, it has to be trained: the numbers are the same, and the model stays.
+    again = execute(run, folder=tmp_path, keep=True)
+    assert timeless(again) == timeless(first) and len(fits) == 2
+    execute(run, folder=tmp_path, keep=True)
+    assert len(fits) == 2
+    # The model that is kept is the one whose scores the record has.
+    model, _ = sharing.load(tmp_path / "models" / run.id, recipe=RECIPE, seed=0)
+    assert study.test(model, run)[0] == first["scores"]["test"]
+
+
+def test_two_who_want_the_same_run_at_once_train_it_once(
+    tmp_path: Path, fits: list[Path | None]
+) -> None:
+    run = plan("scratch > pos:20@world", RECIPE, 5)
+    found: list[Any] = []
+    threads = [
+        threading.Thread(target=lambda: found.append(execute(run, folder=tmp_path)))
+        for _ in range(2)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(fits) == 1 and timeless(found[0]) == timeless(found[1])
+
+
+ROUTES = {
+    "two stages": ("scratch > pos:20@world > ner:20@world", {}),
+    "frozen": ("scratch > pos:20@world > ner:20@world", {"tuning": "frozen"}),
+    "last layer": ("scratch > pos:20@world > ner:20@world", {"tuning": "last:1"}),
+    "three stages with a target": (
+        "scratch > pos:20+dep:20@world > pos:20+ner:30@world > ner:10@world", {"target": "ner"},
+    ),
+    "pretraining": (
+        "scratch > mlm:30@world/review > sentiment:20@world > sentiment:10@world",
+        {"mlm_updates": 3},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("route, changes", ROUTES.values(), ids=ROUTES)
+def test_a_route_continued_from_a_kept_beginning_gives_the_numbers_of_one_trained_at_once(
+    route: str, changes: dict[str, Any], tmp_path: Path, fits: list[Path | None]
+) -> None:
+    run = plan(route, RECIPE.replace(**changes), 1)
+    at_once = timeless(execute(run, folder=tmp_path / "at once"))
+    stages = len(run.route.stages)
+    assert len(fits) == stages
+    for kept in range(1, stages):
+        folder = tmp_path / f"{kept} kept"
+        begin = execute(prefix(run, kept), folder=folder, keep=True)
+        fits.clear()
+        assert timeless(execute(run, folder=folder)) == at_once
+        assert len(fits) == stages - kept, "the kept beginning was trained again"
+        assert timeless(begin["history"]) == [e for e in at_once["history"] if e["stage"] < kept]
+
+
+def test_a_beginning_is_what_it_trains_and_nothing_more() -> None:
+    recipe = RECIPE.replace(target="cr", tuning="frozen")
+    run = plan("minilm > pos@ewt > sst2 > cr:100", recipe, 7)
+    first = prefix(run, 1)
+    assert str(first.route) == "minilm > pos@ewt" and first.seed == 7
+    assert [corpus for corpus, _ in first.corpora] == ["ewt"]
+    assert first.recipe == RECIPE  # no target, and tuned in full: tuning is of the last stage
+    # So routes that differ in what comes later begin with the same run.
+    other = plan("minilm > pos@ewt > subj", RECIPE, 7)
+    assert prefix(other, 1).id == first.id
+    assert prefix(replace(other, seed=8), 1).id != first.id
+
+
+def test_budgets_and_seeds_of_one_start_share_initial_weights() -> None:
+    routes = [Route.parse(f"scratch > pos:{n}+dep:9@world") for n in (5, 50)]
+    one, two = (study._encoder(route, RECIPE, 0).state_dict() for route in routes)
+    assert all(torch.equal(one[name], two[name]) for name in one)
+    other = study._encoder(routes[0], RECIPE, 1).state_dict()
+    assert any(not torch.equal(one[name], other[name]) for name in one)
+
+
+def test_an_interrupted_run_goes_on_from_its_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = plan("scratch > pos:20@world > ner:20+dep:20@world", RECIPE.replace(min_updates=6), 0)
+    unbroken = timeless(execute(run, folder=tmp_path / "unbroken"))
+    monkeypatch.setattr(study, "fit", functools.partial(study.fit, every=0.0))
+    seen: list[tuple[int, int]] = []
+
+    def watch(stop: tuple[int, int] | None) -> Callable[..., None]:
+        def look(update: int, updates: int, entry: Any) -> None:
+            seen.append((entry["stage"], update))
+            if seen[-1] == stop:
+                raise KeyboardInterrupt
+
+        return look
+
+    folder = tmp_path / "broken"
+    for stop in ((0, 4), (1, 5)):
+        with pytest.raises(KeyboardInterrupt):
+            execute(run, folder=folder, watch=watch(stop))
+        assert not Store(folder).ids()
+    assert timeless(execute(run, folder=folder, watch=watch(None))) == unbroken
+    # Evaluated, and so kept, after updates 3 and 6: no more than two updates were done again.
+    assert seen == [
+        *((0, n) for n in (1, 2, 3, 4)),
+        *((0, n) for n in (4, 5, 6)), *((1, n) for n in (1, 2, 3, 4, 5)),
+        *((1, n) for n in (4, 5, 6)),
+    ]  # fmt: skip
+    assert [path.name for path in (folder / "work").iterdir()] == [f"{run.id}.lock"]
+
+
+def test_what_a_killed_process_left_is_cleared_away(tmp_path: Path) -> None:
+    run = plan("scratch > pos:20@world", RECIPE, 0)
+    left = tmp_path / "models" / f".part-{run.id}-12345"
+    left.mkdir(parents=True)
+    (left / "model.json").write_text("half")
+    execute(run, folder=tmp_path, keep=True)
+    assert [path.name for path in (tmp_path / "models").iterdir()] == [run.id]
+
+
+@pytest.mark.parametrize(
+    "route, changes, error, text",
+    [
+        (
+            "scratch > pos:20@world > ner:99999@world", {}, CorpusError,
+            r"^ner asks for 99,999 training sentences, but world has 6,000; ask for fewer",
+        ),
+        (
+            "scratch > pos:20@world > ner:20@world", {"tuning": "last:2"}, EncoderError,
+            r"^tuning 'last:2': this encoder has 1 layers; choose last:1 to last:1$",
+        ),
+        (
+            "scratch > pos:20@world", {"width": 100}, EncoderError,
+            r"^no encoder of this recipe \(.+\); a width divisible by 32 is safe$",
+        ),
+        (
+            "./nowhere > pos:20@world", {}, EncoderError, r"^encoder folder './nowhere' has no",
+        ),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_is_found_before_anything_is_trained_or_written(
+    route: str, changes: dict[str, Any], error: type[ValueError], text: str,
+    tmp_path: Path, fits: list[Path | None],
+) -> None:  # fmt: skip
+    with pytest.raises(error, match=text):
+        study.train(plan(route, RECIPE.replace(**changes), 0), folder=tmp_path / "new" / "work")
+    assert not fits and not list(tmp_path.iterdir())
+
+
+def test_recipes_that_name_no_method_are_refused() -> None:
+    with pytest.raises(RouteError, match=r"^weighting is 'best': expected one of .*uniform"):
+        plan("scratch > pos@world", RECIPE.replace(weighting="best"), 0)
+    with pytest.raises(RouteError, match=r"^sharing is 'soft': expected one of hard"):
+        plan("scratch > pos@world", RECIPE.replace(sharing="soft"), 0)
+    with pytest.raises(
+        RouteError, match=r"^target is 'ner': expected one of dep, pos for 'scratch"
+    ):
+        plan("scratch > pos > dep", RECIPE.replace(target="ner"), 0)
+    with pytest.raises(RouteError, match=r"^'minilm' trains nothing: add a stage"):
+        plan("minilm", RECIPE, 0)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model folder with heads for tags, names and trees."""
+    folder = tmp_path_factory.mktemp("study")
+    run = plan("scratch > pos:20+ner:20+dep:20@world", RECIPE, 0)
+    execute(run, folder=folder, keep=True)
+    return folder / "models" / run.id
+
+
+def test_a_file_is_scored_on_what_it_has(model: Path, tmp_path: Path) -> None:
+    """Tags alone are scored; trees and names are predicted all the same."""
+    gold = world.generate(6, seed=9)
+    bare = [
+        replace(s, words=tuple(replace(w, head=-1, deprel="_", misc="_") for w in s.words))
+        for s in gold
+    ]
+    conllu.write(tmp_path / "tags.conllu", bare)
+    out = tmp_path / "new folder" / "out.conllu"
+    scores = score_file(model, tmp_path / "tags.conllu", out=out)
+    assert set(scores) == {"pos"}
+    predicted = conllu.read(out)  # valid trees
+    assert [s.forms for s in predicted] == [s.forms for s in gold]
+    tags = [
+        count
+        for a, b in zip(gold, predicted, strict=True)
+        for count in [metrics.tag_counts(a.upos, b.upos)]
+    ]
+    assert metrics.f1(tags) == scores["pos"]["accuracy"]
+    assert [p.name for p in out.parent.iterdir()] == ["out.conllu"]
+    # The same words get the same answers, whatever labels the file had before.
+    conllu.write(tmp_path / "all.conllu", gold)
+    score_file(model, tmp_path / "all.conllu", out=tmp_path / "all.out")
+    again = conllu.read(tmp_path / "all.out")
+    assert [s.heads for s in again] == [s.heads for s in predicted]
+
+
+def test_files_with_nothing_to_score_are_refused(model: Path, tmp_path: Path) -> None:
+    file = tmp_path / "words.conllu"
+    file.write_text("")
+    with pytest.raises(conllu.ConlluError, match=r"words.conllu: has no sentence; give a file"):
+        score_file(model, file)
+    file.write_text("1\tHello\t_\t_\t_\t_\t_\t_\t_\t_\n\n")
+    with pytest.raises(conllu.ConlluError, match=r"has no labels for pos, ner, dep, so there is"):
+        score_file(model, file)
+    assert score_file(model, file, out=tmp_path / "out") == {}
+    assert conllu.read(tmp_path / "out")[0].heads == (0,)
+
+
+def test_models_that_cannot_score_a_file_are_refused(model: Path, tmp_path: Path) -> None:
+    file = tmp_path / "file.conllu"
+    conllu.write(file, world.generate(1, seed=0))
+    copy = tmp_path / "model"
+    shutil.copytree(model, copy)
+    whole = (copy / "model.json").read_text()
+    for old, new in (('"route"', '"rute"'), ('"run"', '"ran"'), ('"tuning"', '"toning"')):
+        (copy / "model.json").write_text(whole.replace(old, new))
+        with pytest.raises(ModelError, match=r"model.json does not say how the model was trained"):
+            score_file(copy, file)
+    (copy / "model.json").write_text(whole.replace('"pos": [', '"cr": [', 1))
+    with pytest.raises(ModelError):
+        score_file(copy, file)
+    run = plan("scratch > sentiment:20@world", RECIPE, 0)
+    execute(run, folder=tmp_path, keep=True)
+    with pytest.raises(ModelError, match=r" has heads for sentiment: none that a CoNLL-U file has"):
+        score_file(tmp_path / "models" / run.id, file)

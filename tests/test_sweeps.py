@@ -1,0 +1,188 @@
+"""Many runs on a cluster: nothing lost, nothing trained twice, nobody stops the others."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from dask.distributed import Client
+from records import RECIPE, timeless, unchecked_shapes  # noqa: F401 (a fixture)
+
+from mtlkit import sweeps
+from mtlkit.results import Store
+from mtlkit.routes import Run
+from mtlkit.study import execute, plan, prefix
+from mtlkit.sweeps import Failure, SweepError, cluster, complete
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def stamps(folder: Path) -> dict[str, int]:
+    """When each record was written."""
+    return {path.stem: path.stat().st_mtime_ns for path in folder.glob("*.json")}
+
+
+def until(condition: Callable[[], Any], seconds: float = 300) -> None:
+    """Wait for something to become true."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.02)
+
+
+@pytest.fixture(scope="module")
+def workers() -> Iterator[Client]:
+    """A cluster of two processes, found by its address."""
+    with cluster(2) as client:
+        yield client
+
+
+def address(client: Client) -> str:
+    return client.scheduler_info()["address"]
+
+
+def test_a_run_that_fails_is_reported_and_stops_no_other(
+    workers: Client, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = Store(tmp_path)
+    good = [plan("scratch > pos:20@world > ner:20@world", RECIPE, seed) for seed in (0, 1)]
+    bad = [
+        plan("scratch > pos:20@world > ner:99999@world", RECIPE, 1),
+        plan("scratch > pos:99999@world > ner:20@world", RECIPE, 4),
+    ]
+    whole = [plan("scratch > pos:20@world", RECIPE, 0)]  # also the beginning of another
+    failures = complete([bad[0], *good, bad[1], *whole], store, scheduler=address(workers))
+    assert sorted((str(f.run.route), f.run.seed) for f in failures) == [
+        ("scratch > pos:20@world > ner:99999@world", 1),
+        ("scratch > pos:99999@world > ner:20@world", 4),
+    ]
+    for failure in failures:
+        assert str(failure).startswith(f"{failure.run.route}  (seed {failure.run.seed}): Corpus")
+        assert "asks for 99,999 training sentences, but world has" in failure.reason
+        assert f"failed: {failure}" in capsys.readouterr().out or len(failures) > 1
+    # The others are all there, and their beginnings, each once.
+    assert set(store.ids()) == {
+        *(run.id for run in (*good, *whole)), *(prefix(run, 1).id for run in good)
+    }  # fmt: skip
+    assert prefix(good[0], 1).id == whole[0].id
+    kept = {path.name for path in (tmp_path / "models").iterdir()}
+    assert kept == {prefix(run, 1).id for run in good}
+    # They have the numbers that a process alone gets, without any kept model.
+    alone = execute(good[0], folder=tmp_path / "alone")
+    assert timeless(store.load(good[0].id)["scores"]) == timeless(alone["scores"])
+    assert timeless(store.load(good[0].id)["history"]) == timeless(alone["history"])
+
+
+def test_finished_runs_cost_no_cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    runs = [plan("scratch > pos:20@world", RECIPE, 0)]
+    execute(runs[0], folder=tmp_path / "here")
+    before = stamps(tmp_path / "here")
+    monkeypatch.setattr(sweeps, "cluster", lambda *_: pytest.fail("a cluster was started"))
+    assert complete(runs, Store(tmp_path / "here")) == []
+    assert complete(runs * 2, Store(tmp_path / "elsewhere", tmp_path / "here")) == []
+    assert complete([], Store(tmp_path / "elsewhere")) == []
+    assert stamps(tmp_path / "here") == before and not (tmp_path / "elsewhere").exists()
+
+
+def test_only_beginnings_that_two_have_in_common_are_kept(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    routes = ("pos:20 > ner:20", "pos:20 > dep:20", "pos:20 > dep:20 > ner:20", "xpos:9@ewt > cr")
+    runs = [plan(f"minilm > {route}", RECIPE, 0) for route in routes]
+    shared = {str(run.route) for run in sweeps._shared(runs, store)}
+    assert shared == {"minilm > pos:20", "minilm > pos:20 > dep:20"}
+    other = [plan("minilm > pos:20 > ner:20", RECIPE, seed) for seed in (0, 1)]
+    assert sweeps._shared(other, store) == []
+    # What is kept already is not trained again.
+    folder = tmp_path / "models" / prefix(runs[0], 1).id
+    folder.mkdir(parents=True)
+    (folder / "model.json").touch()
+    assert {str(run.route) for run in sweeps._shared(runs, store)} == {"minilm > pos:20 > dep:20"}
+
+
+def test_a_killed_worker_costs_nothing(workers: Client, tmp_path: Path) -> None:
+    recipe = RECIPE.replace(min_updates=60)
+    runs = [plan("scratch > pos:40@world", recipe, seed) for seed in (0, 1)]
+    found: list[list[Failure]] = []
+    thread = threading.Thread(
+        target=lambda: found.append(complete(runs, Store(tmp_path), scheduler=address(workers)))
+    )
+    pids = workers.run(os.getpid)
+    thread.start()
+    until(lambda: any((tmp_path / "work" / run.id).is_dir() for run in runs))
+    os.kill(next(iter(pids.values())), signal.SIGKILL)
+    thread.join()
+    assert found == [[]]
+    assert set(Store(tmp_path).ids()) == {run.id for run in runs}
+    for run in runs:
+        alone = execute(run, folder=tmp_path / "alone")
+        assert timeless(Store(tmp_path).load(run.id)) == timeless(alone)
+
+
+SCRIPT = """
+import sys
+from pathlib import Path
+
+from mtlkit.results import Store
+from mtlkit.routes import Run
+from mtlkit.sweeps import complete
+
+if __name__ == "__main__":
+    runs = [Run.from_json(run) for run in json.loads(sys.argv[2])]
+    complete(runs, Store(Path(sys.argv[1])), workers=1)
+"""
+
+
+def test_a_study_killed_in_the_middle_goes_on_where_it_was(workers: Client, tmp_path: Path) -> None:
+    script, folder = tmp_path / "script.py", tmp_path / "runs"
+    script.write_text(f"import json{SCRIPT}", encoding="utf-8")
+    recipe = RECIPE.replace(min_updates=60)
+    routes = ("scratch > pos:20@world > ner:20@world", "scratch > pos:20@world > dep:20@world")
+    runs = [plan(route, recipe, 0) for route in routes]
+    study = subprocess.Popen(
+        [sys.executable, str(script), str(folder), json.dumps([run.to_json() for run in runs])],
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        start_new_session=True,  # so that its processes can be told from all others
+    )
+    until(lambda: len(stamps(folder)) >= 2 or study.poll())  # the common beginning, and one of two
+    os.kill(study.pid, signal.SIGKILL)
+    study.wait()
+    until(lambda: not _session(study.pid), seconds=30)
+    before = stamps(folder)
+    assert len(before) == 2
+
+    assert complete(runs, Store(folder), scheduler=address(workers)) == []
+    after = stamps(folder)
+    assert len(after) == 3 and after.items() > before.items()
+    assert not list((folder / "models").glob(".part*"))
+    for record in Store(folder):
+        alone = execute(Run.from_json(record["run"]), folder=tmp_path / "unbroken")
+        assert timeless(record) == timeless(alone)
+
+
+def _session(leader: int) -> list[int]:
+    """The processes of a session, those that only wait to be reaped left out."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if os.getsid(process.pid) == leader and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process.pid)
+        except (psutil.NoSuchProcess, ProcessLookupError):
+            continue
+    return found
+
+
+def test_a_cluster_that_does_not_answer_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    for wrong in ("tcp://127.0.0.1:9", "nowhere"):
+        monkeypatch.setattr(sweeps, "Client", lambda at, timeout: Client(at, timeout=1))
+        with pytest.raises(SweepError) as error, cluster(scheduler=wrong):
+            pass
+        assert str(error.value).startswith(f"no Dask scheduler answers at '{wrong}' (")
+        assert "start one with `dask scheduler`" in str(error.value)

@@ -132,6 +132,7 @@ def fit(
     weigh = WEIGHTINGS[recipe.weighting]
     evaluators = {"dev": Evaluator(stage.dev, model), "train": Evaluator(stage.seen, model)}
     marks = {math.ceil(len(plan) * (i + 1) / recipe.evaluations) for i in range(recipe.evaluations)}
+    model.zero_grad(set_to_none=True)  # what an earlier stage left would count when clipping
     with _trainable(model, strata):
         optimizer = _optimizer(model, recipe, stage.pretraining)
         state = _Progress.resume(folder, model, optimizer)

@@ -82,8 +82,8 @@ def route_diagram(
     for width in widths:
         left.append(left[-1] + BAR + width + ARROW)
     total = (max(left[-1] - ARROW, 6.2), sum(h + 2 * ROW for h in heights) + KEY)
-    ax = ax or canvas(width=total[0] + 0.1, height=total[1] + (0.3 if title else 0.0))[1][0]
-    ax.set(xlim=(0, total[0]), ylim=(total[1], 0), aspect="equal", title=title)
+    ax = ax or canvas(width=total[0] + 0.2, height=total[1] + (0.3 if title else 0.0))[1][0]
+    ax.set(xlim=(0, total[0] + 0.1), ylim=(total[1], 0), aspect="equal", title=title)
     ax.axis("off")
 
     said, top = [], 0.0

@@ -133,15 +133,18 @@ def family(route: object) -> str:
 
     One stage: ``scratch`` or ``single`` (one task, from random or from pretrained weights),
     ``joint`` (several tasks).  More stages: ``combined`` if some stage has several tasks, else
-    ``sequential``.
+    ``sequential``.  First stages of masked language modelling alone make pretrained weights.
     """
     start, *stages = (part.strip() for part in str(route).split(">"))
+    pretrained = start != "scratch"
+    while stages and all(re.match(r"\s*mlm\b", task) for task in stages[0].split("+")):
+        pretrained = bool(stages.pop(0))
     together = any("+" in stage for stage in stages)
     if len(stages) > 1:
         return "combined" if together else "sequential"
     if together:
         return "joint"
-    return "scratch" if start == "scratch" else "single"
+    return "single" if pretrained else "scratch"
 
 
 def colours(names: Iterable[str], given: Mapping[str, str] | None = None) -> dict[str, str]:

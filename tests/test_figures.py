@@ -119,7 +119,10 @@ def test_style_is_left_again() -> None:
         ("minilm > pos+ner:500+dep", "joint"),
         ("minilm > pos+dep > ner:500", "combined"),
         ("minilm > sst2 > cr:100", "sequential"),
-        ("scratch > mlm > ner", "sequential"),
+        ("scratch > mlm > ner", "single"),
+        ("scratch > mlm:40@world > pos+ner", "joint"),
+        ("scratch > mlm > pos+dep > ner", "combined"),
+        ("scratch > mlm+pos > ner", "combined"),
     ],
 )
 def test_families(route: str, kind: str) -> None:

@@ -157,18 +157,22 @@ def cluster(workers: int | None = None, scheduler: str | None = None) -> Iterato
         with client:
             yield client
         return
-    with (
-        LocalCluster(
-            n_workers=workers or os.cpu_count() or 1,
-            threads_per_worker=1,
-            processes=True,
-            dashboard_address=None,
-            # Not the port that every other cluster on this machine wants too.
-            scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
-            memory_limit=0,
-            env={"OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"},
-        ) as local,
-        Client(local) as client,
-    ):
-        client.run(_follow_parent)
-        yield client
+    local = LocalCluster(
+        n_workers=workers or os.cpu_count() or 1,
+        threads_per_worker=1,
+        processes=True,
+        dashboard_address=None,
+        # Not the port that every other cluster on this machine wants too.
+        scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
+        memory_limit=0,
+        env={"OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"},
+    )
+    try:
+        with Client(local) as client:
+            client.run(_follow_parent)
+            yield client
+    finally:
+        # On a busy machine a worker may need longer to end than Dask waits: it ends all the same,
+        # and what was done is done.
+        with contextlib.suppress(TimeoutError):
+            local.close()

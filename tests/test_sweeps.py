@@ -186,3 +186,35 @@ def test_a_cluster_that_does_not_answer_is_said(monkeypatch: pytest.MonkeyPatch)
             pass
         assert str(error.value).startswith(f"no Dask scheduler answers at '{wrong}' (")
         assert "start one with `dask scheduler`" in str(error.value)
+
+
+def test_workers_that_are_slow_to_end_undo_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Slow:
+        def __init__(self, **_: Any) -> None:
+            self.closed = False
+
+        def close(self) -> None:
+            self.closed = True
+            raise TimeoutError
+
+    class Quiet:
+        def __init__(self, local: Slow) -> None:
+            self.local = local
+
+        def __enter__(self) -> "Quiet":
+            return self
+
+        def __exit__(self, *_: object) -> None:
+            pass
+
+        def run(self, _: Any) -> None:
+            pass
+
+    monkeypatch.setattr(sweeps, "LocalCluster", Slow)
+    monkeypatch.setattr(sweeps, "Client", Quiet)
+    with cluster(1) as client:
+        assert not client.local.closed
+    assert client.local.closed
+    with pytest.raises(KeyError), cluster(1) as client:
+        raise KeyError
+    assert client.local.closed

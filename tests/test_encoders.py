@@ -41,19 +41,26 @@ def test_padding_does_not_change_a_sentence() -> None:
 
 def test_states_are_what_they_say() -> None:
     encoder = tiny.encoder(tiny.sentences()).eval()
-    assert not encoder.shape.weight.any(), "an encoder starts as it is, without shapes"
+    assert not encoder.shape.weight.any(), "an encoder starts without shapes"
     nn.init.normal_(encoder.shape.weight)
+    nn.init.normal_(encoder.mixture)
     batch = batch_of(encoder, [0, 1, 2])
     states = encoder(batch)
-    raw = encoder.transformer(batch.ids, attention_mask=batch.mask.long()).last_hidden_state
-    assert torch.equal(states.subwords, raw)
+    output = encoder.transformer(
+        batch.ids, attention_mask=batch.mask.long(), output_hidden_states=True
+    )
+    assert torch.equal(states.subwords, output.last_hidden_state)
+    layers = torch.stack(output.hidden_states)  # [layer, batch, subword, hidden]
+    normal = (layers - layers.mean(-1, keepdim=True)) / layers.std(-1, correction=0, keepdim=True)
+    raw = torch.einsum("l,lbsh->bsh", encoder.mixture.exp() / encoder.mixture.exp().sum(), normal)
     for i, example in enumerate(tiny.sentences(3)):
         coded = encoder.subwords.encode(example.words)
-        torch.testing.assert_close(states.sentence[i], raw[i, : len(coded.ids)].mean(0))
+        mean = raw[i, : len(coded.ids)].mean(0)
+        torch.testing.assert_close(states.sentence[i], mean, atol=1e-4, rtol=1e-4)
         for word in range(len(example.words)):
             mean = (raw[i, coded.first[word]] + raw[i, coded.last[word]]) / 2
             expected = mean + encoder.shape.weight[coded.shapes[word]]
-            torch.testing.assert_close(states.words[i, word], expected)
+            torch.testing.assert_close(states.words[i, word], expected, atol=1e-4, rtol=1e-4)
 
 
 def test_dropout_is_the_recipes() -> None:
@@ -85,7 +92,8 @@ def test_size_by_the_book() -> None:
     attention, perceptron = 4 * d * d, 2 * d * gated + gated * d
     norms = 1 + (2 * layers - 1) + 1
     assert parameters(encoder.transformer) == v * d + layers * (attention + perceptron) + norms * d
-    assert parameters(encoder) == parameters(encoder.transformer) + len(SHAPES) * d
+    own = len(SHAPES) * d + (layers + 1)  # shapes, and the mixture of layers with the embedding
+    assert parameters(encoder) == parameters(encoder.transformer) + own
 
 
 def test_tuning_chooses_what_learns() -> None:

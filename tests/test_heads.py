@@ -282,9 +282,6 @@ def test_tasks_of_one_seed_start_differently(encoder: Encoder) -> None:
         assert not torch.equal(weights(one), weights(two))
 
 
-@pytest.mark.xfail(
-    reason="known defect: torch reads the low 32 bits of a seed only, which hold the task's name"
-)
 @pytest.mark.parametrize("task", ["pos", "ner", "dep", "sst2", "sentiment"])
 def test_seeds_of_one_task_start_differently(encoder: Encoder, task: str) -> None:
     made = [heads.build(task, encoder, ("a", "b"), dropout=0.0, seed=s) for s in (0, 1, 10)]

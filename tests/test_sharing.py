@@ -112,7 +112,7 @@ def test_the_embedding_of_a_language_model_is_kept_once(tmp_path: Path) -> None:
     model = tiny.model(["mlm"])
     save(model, tmp_path, {})
     kept = load_file(tmp_path / "heads.safetensors")
-    assert set(kept) == {"encoder.shape.weight"} | {
+    assert set(kept) == {"encoder.shape.weight", "encoder.mixture"} | {
         f"heads.mlm.{name}" for name, _ in model.heads["mlm"].named_parameters()
     }
     read, _ = load(tmp_path, recipe=tiny.RECIPE, seed=0)

@@ -26,8 +26,8 @@ KEYS = ("id", "run", "scores", "counts", "history", "ledger", "environment")
 ``id``: SHA-256 of the run's canonical JSON.  ``run``: ``{"route", "recipe", "seed", "corpora"}``.
 ``scores``: split -> task -> metric -> fraction.  ``counts``: task -> metric -> one ``[right,
 predicted, gold]`` a test sentence.  ``history``: one entry an evaluation, ``{"stage", "update",
-"seconds", "loss": {task: float}, "scores": {split: {task: {metric: float}}}}``.  ``ledger``: what the run
-cost.  ``environment``: library versions and machine.
+"seconds", "loss": {task: float}, "scores": {split: {task: {metric: float}}}}``.  ``ledger``:
+what the run cost.  ``environment``: library versions and machine.
 """
 
 RUN_COLUMNS = ["id", "route", "start", "seed", "target"]

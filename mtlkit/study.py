@@ -162,7 +162,6 @@ def train(
         for task in route.stages[number].tasks:
             model.add(task.name, () if TASKS[task.name] == "mlm" else corpora.label_names(task))
         model.encoder.tune(recipe.tuning if number == len(route.stages) - 1 else "full")
-        model.zero_grad()  # what is frozen now must not count when gradients are clipped
         entries, ledger = fit(
             model,
             plans[number],

@@ -195,7 +195,8 @@ class Lab:
             for labels in budgets
             for seed in (self.profile.seeds if seeds is None else seeds)
         }
-        self.complete(runs.values(), title="head to head")
+        # Seed by seed: what an interruption leaves is whole for the first seeds.
+        self.complete(sorted(runs.values(), key=lambda run: run.seed), title="head to head")
         keys = pd.DataFrame(
             [(*key, run.id) for key, run in runs.items()],
             columns=["family", "task", "labels", "seed", "id"],

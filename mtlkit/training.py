@@ -123,9 +123,10 @@ def fit(
     Returns
     -------
     history
-        An entry an evaluation: update, seconds, mean losses since the last, scores.
+        An entry an evaluation: update, processor seconds, mean losses since the last, scores.
     ledger
-        What the stage cost: updates, seconds, and per task updates, sentences and sub-words.
+        What the stage cost: updates, processor seconds (those of one thread, where there is one:
+        a busy machine does not change them), and per task updates, sentences and sub-words.
     """
     strata = stratify(stage.train, model.encoder.subwords, model.labels)
     plan = schedule(strata, recipe, seed=seed, pretraining=stage.pretraining)
@@ -136,7 +137,7 @@ def fit(
     with _trainable(model, strata):
         optimizer = _optimizer(model, recipe, stage.pretraining)
         state = _Progress.resume(folder, model, optimizer)
-        started = time.monotonic() - state.seconds
+        started = time.process_time() - state.seconds
         saved = time.monotonic()
         for update in range(state.update, len(plan)):
             torch.manual_seed(seed * 1_000_003 + update)
@@ -166,7 +167,7 @@ def fit(
             if watch is not None:
                 watch(update + 1, len(plan), state.history[-1] if state.history else {})
         model.load_state_dict(state.best)
-    return state.history, state.ledger(time.monotonic() - started)
+    return state.history, state.ledger(time.process_time() - started)
 
 
 def _trainable(
@@ -236,7 +237,7 @@ class _Progress:
         started: float,
     ) -> None:
         """Note an evaluation, and keep the weights if they are the best so far."""
-        self.seconds = time.monotonic() - started
+        self.seconds = time.process_time() - started
         means = {task: sum(each) / len(each) for task, each in self._losses.items()}
         self._losses = {}
         first = self.history[0]["scores"]["dev"] if self.history else scores["dev"]

@@ -240,13 +240,13 @@ def _progress(stages: int, bars: ExitStack) -> Callable[[int, int, Mapping[str, 
 
 
 def _evaluate(options: argparse.Namespace) -> int:
-    from mtlkit import study
+    from mtlkit.annotation import score_file
 
     out = None if options.out is None else _place(options.out)
     if out is not None and (out.is_dir() or out == options.file.resolve()):
         what = "a folder" if out.is_dir() else "the file to be scored"
         raise UsageError(f"--out {out} is {what}: choose another name")
-    scores = study.score_file(options.model, options.file, out=out)
+    scores = score_file(options.model, options.file, out=out)
     for task, found in scores.items():
         print(f"{task}: " + ", ".join(f"{name} {value:.6f}" for name, value in found.items()))
     if not scores:

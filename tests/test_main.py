@@ -18,6 +18,7 @@ from udtools import udeval  # type: ignore[import-untyped]
 
 from mtlkit import conllu, study, world
 from mtlkit.__main__ import main
+from mtlkit.annotation import score_file
 from mtlkit.results import Store
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -192,7 +193,7 @@ def test_scores_are_those_of_the_official_script(
         udeval.load_conllu(io.StringIO(path.read_text(encoding="utf-8")), path.name, {})
         for path in (gold, predicted)
     ))  # fmt: skip
-    scores = study.score_file(model, gold)
+    scores = score_file(model, gold)
     assert scores["dep"] == {"uas": official["UAS"].f1, "las": official["LAS"].f1}
     assert scores["pos"] == {"accuracy": official["UPOS"].f1}
     uas, las, tags = (official[name].f1 for name in ("UAS", "LAS", "UPOS"))

@@ -1,7 +1,6 @@
 """A run to a result: the record, what is kept of a route's beginning, and what is refused early."""
 
 import functools
-import shutil
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,14 +11,13 @@ import pytest
 import torch
 from records import RECIPE, timeless, unchecked_shapes  # noqa: F401 (a fixture)
 
-from mtlkit import conllu, corpora, metrics, results, sharing, study, world
+from mtlkit import corpora, metrics, results, sharing, study
 from mtlkit.corpora import CorpusError
 from mtlkit.encoders import EncoderError
 from mtlkit.evaluation import primary
 from mtlkit.results import Store
 from mtlkit.routes import Route, RouteError
-from mtlkit.sharing import ModelError
-from mtlkit.study import execute, plan, prefix, score_file
+from mtlkit.study import execute, plan, prefix
 
 
 @pytest.fixture
@@ -236,6 +234,20 @@ def test_what_cannot_be_is_found_before_anything_is_trained_or_written(
     assert not fits and not list(tmp_path.iterdir())
 
 
+def test_a_task_that_returns_with_new_labels_is_refused(
+    tmp_path: Path, fits: list[Path | None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    labels = corpora.label_names
+    monkeypatch.setattr(
+        corpora, "label_names", lambda task: (*labels(task), *("NEW",) * bool(task.subset))
+    )
+    text = r"^pos on world has 1 labels that pos on world before it has not, 'NEW' is one; one head"
+    with pytest.raises(RouteError, match=text):
+        study.train(plan("scratch > pos:9@world > pos:5@world/news", RECIPE, 0), folder=tmp_path)
+    assert not fits and not list(tmp_path.iterdir())
+    study.train(plan("scratch > pos:5@world/news > pos:9@world", RECIPE, 0))  # fewer are no harm
+
+
 def test_recipes_that_name_no_method_are_refused() -> None:
     with pytest.raises(RouteError, match=r"^weighting is 'best': expected one of .*uniform"):
         plan("scratch > pos@world", RECIPE.replace(weighting="best"), 0)
@@ -247,70 +259,3 @@ def test_recipes_that_name_no_method_are_refused() -> None:
         plan("scratch > pos > dep", RECIPE.replace(target="ner"), 0)
     with pytest.raises(RouteError, match=r"^'minilm' trains nothing: add a stage"):
         plan("minilm", RECIPE, 0)
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model folder with heads for tags, names and trees."""
-    folder = tmp_path_factory.mktemp("study")
-    run = plan("scratch > pos:20+ner:20+dep:20@world", RECIPE, 0)
-    execute(run, folder=folder, keep=True)
-    return folder / "models" / run.id
-
-
-def test_a_file_is_scored_on_what_it_has(model: Path, tmp_path: Path) -> None:
-    """Tags alone are scored; trees and names are predicted all the same."""
-    gold = world.generate(6, seed=9)
-    bare = [
-        replace(s, words=tuple(replace(w, head=-1, deprel="_", misc="_") for w in s.words))
-        for s in gold
-    ]
-    conllu.write(tmp_path / "tags.conllu", bare)
-    out = tmp_path / "new folder" / "out.conllu"
-    scores = score_file(model, tmp_path / "tags.conllu", out=out)
-    assert set(scores) == {"pos"}
-    predicted = conllu.read(out)  # valid trees
-    assert [s.forms for s in predicted] == [s.forms for s in gold]
-    tags = [
-        count
-        for a, b in zip(gold, predicted, strict=True)
-        for count in [metrics.tag_counts(a.upos, b.upos)]
-    ]
-    assert metrics.f1(tags) == scores["pos"]["accuracy"]
-    assert [p.name for p in out.parent.iterdir()] == ["out.conllu"]
-    # The same words get the same answers, whatever labels the file had before.
-    conllu.write(tmp_path / "all.conllu", gold)
-    score_file(model, tmp_path / "all.conllu", out=tmp_path / "all.out")
-    again = conllu.read(tmp_path / "all.out")
-    assert [s.heads for s in again] == [s.heads for s in predicted]
-
-
-def test_files_with_nothing_to_score_are_refused(model: Path, tmp_path: Path) -> None:
-    file = tmp_path / "words.conllu"
-    file.write_text("")
-    with pytest.raises(conllu.ConlluError, match=r"words.conllu: has no sentence; give a file"):
-        score_file(model, file)
-    file.write_text("1\tHello\t_\t_\t_\t_\t_\t_\t_\t_\n\n")
-    with pytest.raises(conllu.ConlluError, match=r"has no labels for pos, ner, dep, so there is"):
-        score_file(model, file)
-    assert score_file(model, file, out=tmp_path / "out") == {}
-    assert conllu.read(tmp_path / "out")[0].heads == (0,)
-
-
-def test_models_that_cannot_score_a_file_are_refused(model: Path, tmp_path: Path) -> None:
-    file = tmp_path / "file.conllu"
-    conllu.write(file, world.generate(1, seed=0))
-    copy = tmp_path / "model"
-    shutil.copytree(model, copy)
-    whole = (copy / "model.json").read_text()
-    for old, new in (('"route"', '"rute"'), ('"run"', '"ran"'), ('"tuning"', '"toning"')):
-        (copy / "model.json").write_text(whole.replace(old, new))
-        with pytest.raises(ModelError, match=r"model.json does not say how the model was trained"):
-            score_file(copy, file)
-    (copy / "model.json").write_text(whole.replace('"pos": [', '"cr": [', 1))
-    with pytest.raises(ModelError):
-        score_file(copy, file)
-    run = plan("scratch > sentiment:20@world", RECIPE, 0)
-    execute(run, folder=tmp_path, keep=True)
-    with pytest.raises(ModelError, match=r" has heads for sentiment: none that a CoNLL-U file has"):
-        score_file(tmp_path / "models" / run.id, file)

@@ -49,7 +49,9 @@ def main(arguments: list[str] | None = None) -> int:
         print("\nmtlkit: interrupted; run the same command again to go on", file=sys.stderr)
         return EXIT_FAILED
     except OSError as error:
-        reason = f"cannot use {error.filename}: {error.strerror}" if error.filename else error
+        reason = str(error) or type(error).__name__
+        if error.filename:
+            reason = f"cannot use {error.filename}: {error.strerror}"
         print(f"mtlkit: {reason}; check path, permissions and free space", file=sys.stderr)
         return EXIT_FAILED
     except ValueError as error:

@@ -1,5 +1,6 @@
 """The lessons as a series: each notebook through papermill, in order, with one cluster for all."""
 
+import csv
 import json
 import os
 import shutil
@@ -20,6 +21,10 @@ __all__ = [
     "Lesson", "PipelineError", "differences", "lessons", "publish", "reproduction", "run",
     "set_aside", "summary",
 ]  # fmt: skip
+
+
+COSTS = "lessons.csv"
+"""Beside the runs of a profile: lesson, seconds."""
 
 
 class PipelineError(ValueError):
@@ -85,7 +90,23 @@ def run(
         for number, path in enumerate(chosen, start=1):
             print(f"[{number}/{len(chosen)}] {path.stem}", flush=True)
             done.append(_execute(path, executed / path.name, root, profile, address))
+    _note_seconds(root / "runs" / profile / COSTS, done)
     return done
+
+
+def _note_seconds(file: Path, done: Iterable[Lesson]) -> None:
+    """Note what each lesson took, when most was left to train: the most that it ever took."""
+    seconds = {}
+    if file.is_file():
+        with file.open(encoding="utf-8", newline="") as lines:
+            seconds = {row["lesson"]: float(row["seconds"]) for row in csv.DictReader(lines)}
+    for lesson in done:
+        if lesson.error is None:
+            seconds[lesson.name] = max(round(lesson.seconds, 1), seconds.get(lesson.name, 0.0))
+    rows = "".join(f"{name},{took}\n" for name, took in sorted(seconds.items()))
+    part = file.with_suffix(f".part-{os.getpid()}")
+    part.write_text(f"lesson,seconds\n{rows}", encoding="utf-8")
+    os.replace(part, file)
 
 
 def _execute(path: Path, out: Path, root: Path, profile: str, scheduler: str) -> Lesson:
@@ -102,6 +123,7 @@ def _execute(path: Path, out: Path, root: Path, profile: str, scheduler: str) ->
             kernel_name="python3",
             language="python",  # some editors do not write it down
             progress_bar=True,
+            extra_arguments=["--log-level=ERROR"],  # of the kernel: no warning a lesson
         )
     except PapermillExecutionError as failure:
         error = f"cell {failure.exec_count}: {failure.ename}: {failure.evalue}"
@@ -174,19 +196,26 @@ def differences(ours: Store, theirs: Store) -> tuple[int, list[str]]:
 
 
 def publish(root: Path, profile: str) -> list[Path]:
-    """Make the results of a profile part of the course: notebooks, and one packed file of runs."""
-    runs = root / "runs" / profile
+    """Make a series part of the course: its notebooks, what they cost, and one file of its runs.
+
+    The runs of the profile full only: those of the others everybody trains, in minutes.
+    """
+    runs, kept = root / "runs" / profile, root / "data" / "results" / profile
+    kept.mkdir(parents=True, exist_ok=True)
+    places = {path: root / "notebooks" for path in (runs / "notebooks").glob("[0-9][0-9]_*.ipynb")}
+    if (runs / COSTS).is_file():
+        places[runs / COSTS] = kept
     written = []
-    for path in sorted((runs / "notebooks").glob("[0-9][0-9]_*.ipynb")):
-        target = root / "notebooks" / path.name
+    for path, folder in sorted(places.items()):
+        target = folder / path.name
         part = target.with_suffix(f".part-{os.getpid()}")
         shutil.copyfile(path, part)
         os.replace(part, target)
         written.append(target)
-    packed = root / "data" / "results" / profile
-    store = Store(runs, packed)
-    packed.mkdir(parents=True, exist_ok=True)
-    return [*written, store.publish(packed / "runs.jsonl", store.ids())]
+    if profile == "full":
+        store = Store(runs, kept)
+        written.append(store.publish(kept / "runs.jsonl", store.ids()))
+    return written
 
 
 def summary(done: Iterable[Lesson]) -> str:

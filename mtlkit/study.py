@@ -115,9 +115,9 @@ def _agree(route: Route) -> None:
         met = first.setdefault(task.name, task)
         if new := sorted({*corpora.label_names(task)} - {*corpora.label_names(met)}):
             raise RouteError(
-                f"{task.name} on {task.corpus} has {len(new)} labels that {met.name} on {met.corpus}"
-                f" before it has not, {new[0]!r} is one; one head cannot serve both: use one corpus"
-                f" for {task.name}, or the other order"
+                f"{task.name} on {task.corpus} has {len(new)} labels that {met.name} on "
+                f"{met.corpus} before it has not, {new[0]!r} is one; one head cannot serve both: "
+                f"use one corpus for {task.name}, or the other order"
             )
 
 

@@ -157,16 +157,22 @@ def cluster(workers: int | None = None, scheduler: str | None = None) -> Iterato
         with client:
             yield client
         return
-    local = LocalCluster(
-        n_workers=workers or os.cpu_count() or 1,
-        threads_per_worker=1,
-        processes=True,
-        dashboard_address=None,
-        # Not the port that every other cluster on this machine wants too.
-        scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
-        memory_limit=0,
-        env={"OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"},
-    )
+    try:
+        local = LocalCluster(
+            n_workers=workers or os.cpu_count() or 1,
+            threads_per_worker=1,
+            processes=True,
+            dashboard_address=None,
+            # Not the port that every other cluster on this machine wants too.
+            scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
+            memory_limit=0,
+            env={"OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"},
+        )
+    except (OSError, RuntimeError) as error:
+        raise SweepError(
+            f"no local cluster could be started ({str(error) or type(error).__name__}); "
+            "wait until this machine has less to do, or ask for fewer workers, and start again"
+        ) from None
     try:
         with Client(local) as client:
             client.run(_follow_parent)

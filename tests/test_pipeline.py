@@ -194,20 +194,39 @@ def test_results_are_put_aside_and_compared_with(tmp_path: Path) -> None:
 def test_publishing_keeps_notebooks_and_results(tmp_path: Path) -> None:
     notebook(tmp_path / "notebooks" / "00_good.ipynb", "1")
     notebook(tmp_path / "notebooks" / "01_bad.ipynb", "1")
-    executed = tmp_path / "runs" / "quick" / "notebooks" / "00_good.ipynb"
+    executed = tmp_path / "runs" / "full" / "notebooks" / "00_good.ipynb"
     notebook(executed, "2")
-    ours = store(tmp_path / "runs" / "quick", 0.5)
-    packed = tmp_path / "data" / "results" / "quick" / "runs.jsonl"
+    ours = store(tmp_path / "runs" / "full", 0.5)
+    packed = tmp_path / "data" / "results" / "full" / "runs.jsonl"
     lesson = tmp_path / "notebooks" / "00_good.ipynb"
-    assert pipeline.publish(tmp_path, "quick") == [lesson, packed]
+    (tmp_path / "runs" / "full" / "lessons.csv").write_text("lesson,seconds\n00_good,3.5\n")
+    costs = packed.parent / "lessons.csv"
+    assert pipeline.publish(tmp_path, "full") == [costs, lesson, packed]
     assert lesson.read_bytes() == executed.read_bytes()
     assert sorted(os.listdir(tmp_path / "notebooks")) == ["00_good.ipynb", "01_bad.ipynb"]
     published = Store(packed.parent)
     assert published.ids() == ours.ids() and list(published) == list(ours)
     # What was published stays, and new runs are added to it.
     other = record(7)
-    next((tmp_path / "runs" / "quick").glob("*.json")).unlink()
+    next((tmp_path / "runs" / "full").glob("*.json")).unlink()
     ours.save(other)
-    pipeline.publish(tmp_path, "quick")
+    pipeline.publish(tmp_path, "full")
     assert set(Store(packed.parent).ids()) == {*published.ids(), other["id"]}
-    assert os.listdir(packed.parent) == ["runs.jsonl"]
+    assert sorted(os.listdir(packed.parent)) == ["lessons.csv", "runs.jsonl"]
+
+
+def test_runs_that_everybody_trains_are_not_published(tmp_path: Path) -> None:
+    store(tmp_path / "runs" / "quick", 0.5)
+    assert pipeline.publish(tmp_path, "quick") == []
+
+
+def test_what_lessons_take_is_noted(tmp_path: Path) -> None:
+    def note(*seconds: float, error: str | None = None) -> list[str]:
+        done = [Lesson(f"0{n}_x", took, (), (), error) for n, took in enumerate(seconds)]
+        pipeline._note_seconds(tmp_path / "lessons.csv", done)
+        return (tmp_path / "lessons.csv").read_text().splitlines()
+
+    assert note(9.04, 2) == ["lesson,seconds", "00_x,9.0", "01_x,2"]
+    assert note(1, 3.0) == ["lesson,seconds", "00_x,9.0", "01_x,3.0"]  # kept runs cost nothing
+    assert note(99, error="broken") == ["lesson,seconds", "00_x,9.0", "01_x,3.0"]
+    assert os.listdir(tmp_path) == ["lessons.csv"]

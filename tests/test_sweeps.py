@@ -188,6 +188,16 @@ def test_a_cluster_that_does_not_answer_is_said(monkeypatch: pytest.MonkeyPatch)
         assert "start one with `dask scheduler`" in str(error.value)
 
 
+def test_a_cluster_that_cannot_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    def late(**_: Any) -> None:
+        raise TimeoutError
+
+    monkeypatch.setattr(sweeps, "LocalCluster", late)
+    text = r"^no local cluster could be started \(TimeoutError\); wait until .* and start again$"
+    with pytest.raises(SweepError, match=text), cluster(1):
+        pass
+
+
 def test_workers_that_are_slow_to_end_undo_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     class Slow:
         def __init__(self, **_: Any) -> None:

@@ -51,10 +51,10 @@ _WORLD_TARGETS = (
 )
 _SMALL = Recipe(
     batch_tokens=384,
-    min_updates=60,
+    min_updates=80,
     epochs=1.0,
     evaluations=5,
-    dev_sentences=100,
+    dev_sentences=80,
     encoder_lr=1e-3,
     head_lr=1e-3,
     dropout=0.0,
@@ -63,10 +63,10 @@ _SMALL = Recipe(
     layers=2,
     width=128,
     vocabulary=2000,
-    mlm_updates=500,
+    mlm_updates=700,
     mlm_tokens=1024,
-    mlm_lr=3e-3,
-    mlm_rate=0.2,
+    mlm_lr=1.5e-3,
+    mlm_rate=0.3,
 )
 
 PROFILES: dict[str, Profile] = {
@@ -127,6 +127,7 @@ PROFILES: dict[str, Profile] = {
             weighting="chance",
             mlm_updates=1500,
             mlm_tokens=2048,
+            mlm_rate=0.3,
         ),
     ),
 }

@@ -231,13 +231,12 @@ class Recipe:
     - encoder_lr: peak rate (AdamW, Loshchilov & Hutter 2019); ours, within the grid of Turc 2019
     - head_lr: peak rate of the heads; Adam's own default (Kingma & Ba 2015, algorithm 1)
     - warmup: share of updates with rising rates, then linear decay (Devlin 2019; Mosbach 2021)
-    - weight_decay: decoupled (Loshchilov & Hutter 2019); value of Devlin 2019, A.2
-    - clip: largest gradient norm (Pascanu 2013), inf for any; value of the code of Devlin 2019
+    - weight_decay, clip: decoupled; largest gradient norm; of Devlin 2019 (A.2) and its code
     - dropout, head_dropout: in the encoder, none (ours: faster); in heads (Dozat & Manning 2017)
     - sharing, weighting: of parameters, "hard" (Caruana 1997); of losses, "uniform" (Kurin 2022)
     - temperature: tasks are drawn by size ** (1 / temperature); inf is uniform (Arivazhagan 2019)
     - tuning: of the encoder, "full" (Devlin 2019), "frozen" (Peters 2019), "last:N" (Lee 2019)
-    - mlm_updates, mlm_tokens: updates of an mlm stage, and its batch_tokens; ours
+    - mlm_updates, mlm_tokens, mlm_seed: of mlm stages; one seed for those that begin a route; ours
     - mlm_lr, mlm_rate: peak rate (Geiping & Goldstein 2023); share masked (Devlin 2019, 3.1)
     - layers, width, vocabulary: the scratch encoder; BERT-Mini of Turc 2019; Gowda & May 2020
     - target: task whose dev score picks the checkpoint; None, ours: macro mean of error reductions
@@ -262,6 +261,7 @@ class Recipe:
     tuning: Annotated[str, "full|frozen|last:[1-9][0-9]*"] = "full"
     mlm_updates: Annotated[int, 1, 1e9] = 2000
     mlm_tokens: Annotated[int, 1, 1e9] = 4096
+    mlm_seed: Annotated[int, 0, 1e9] = 0
     mlm_lr: Annotated[float, 1e-9, 1] = 1e-3
     mlm_rate: Annotated[float, 0.01, 0.99] = 0.15
     layers: Annotated[int, 1, 1000] = 4

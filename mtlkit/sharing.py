@@ -35,7 +35,7 @@ class HardSharing(nn.Module):
         self.encoder = encoder
         self.heads = nn.ModuleDict()
         self._dropout = dropout
-        self._seed = seed
+        self.seed = seed
 
     @property
     def labels(self) -> dict[str, tuple[str, ...]]:
@@ -51,7 +51,7 @@ class HardSharing(nn.Module):
         """Give a task its head, unless it has one."""
         if task in self.heads:
             return
-        head = heads.build(task, self.encoder, labels, dropout=self._dropout, seed=self._seed)
+        head = heads.build(task, self.encoder, labels, dropout=self._dropout, seed=self.seed)
         if isinstance(head, heads.MaskedLMHead):
             head.tie(self.encoder)
         self.heads[task] = head

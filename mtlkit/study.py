@@ -56,7 +56,7 @@ def plan(route: str | Route, recipe: Recipe, seed: int) -> Run:
     return Run(route, recipe, seed, corpora.checksums(route))
 
 
-_MLM_FIELDS = ("mlm_updates", "mlm_tokens", "mlm_lr", "mlm_rate")
+_MLM_FIELDS = ("mlm_updates", "mlm_tokens", "mlm_lr", "mlm_rate", "mlm_seed")
 _TUNING_FIELDS = (
     "epochs", "min_updates", "batch_tokens", "encoder_lr", "head_lr", "head_dropout", "temperature",
 )  # fmt: skip
@@ -73,13 +73,20 @@ def prefix(run: Run, stages: int) -> Run:
     met = {task.name for stage in route.stages for task in stage.tasks}
     unread: list[str] = ["tuning"]
     if all(TASKS[task] == "mlm" for task in met):
-        unread += _TUNING_FIELDS
+        unread += (*_TUNING_FIELDS, "mlm_seed")
     elif not any(TASKS[task] == "mlm" for task in met):
         unread += _MLM_FIELDS
     if run.recipe.target not in met:
         unread.append("target")
     defaults = {name: getattr(Recipe(), name) for name in unread}
-    return plan(route, run.recipe.replace(**defaults), run.seed)
+    return plan(route, run.recipe.replace(**defaults), _seed(run, stages - 1))
+
+
+def _seed(run: Run, number: int) -> int:
+    """The seed of a stage: pretraining at a route's beginning is made once, for all seeds."""
+    kinds = [{TASKS[task.name] for task in stage.tasks} for stage in run.route.stages]
+    begins = all(kind == {"mlm"} for kind in kinds[: number + 1])
+    return run.recipe.mlm_seed if begins and any(kind != {"mlm"} for kind in kinds) else run.seed
 
 
 @functools.lru_cache(maxsize=256)
@@ -161,18 +168,19 @@ def train(
     recipe, route = run.recipe, run.route
     begin, kept = _kept(run, models)
     _agree(route)
-    plans = {n: _stage(route, n, recipe, run.seed) for n in range(begin, len(route.stages))}
+    plans = {n: _stage(route, n, recipe, _seed(run, n)) for n in range(begin, len(route.stages))}
     _tests(route)
     if kept is not None:
         model, facts = sharing.load(kept, recipe=recipe, seed=run.seed)
         history, stages = facts["history"], facts["stages"]
     else:
-        history, stages, encoder = [], [], _encoder(route, recipe, run.seed)
-        model = HardSharing(encoder, dropout=recipe.head_dropout, seed=run.seed)
+        history, stages, encoder = [], [], _encoder(route, recipe, _seed(run, 0))
+        model = HardSharing(encoder, dropout=recipe.head_dropout, seed=_seed(run, 0))
     model.encoder.tune(recipe.tuning)  # now, so that a tuning that cannot be is found at once
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
     for number in plans:
+        model.seed = _seed(run, number)
         for task in route.stages[number].tasks:
             model.add(task.name, () if TASKS[task.name] == "mlm" else corpora.label_names(task))
         model.encoder.tune(recipe.tuning if number == len(route.stages) - 1 else "full")
@@ -180,7 +188,7 @@ def train(
             model,
             plans[number],
             recipe,
-            seed=run.seed * 101 + number,
+            seed=model.seed * 101 + number,
             folder=None if folder is None else folder / f"stage-{number}",
             watch=watch and functools.partial(_told, watch, number),
         )

@@ -335,10 +335,11 @@ def test_the_defaults_are_the_contract_s() -> None:
     assert vars(Recipe()) == {
         "epochs": 6.0, "min_updates": 200, "batch_tokens": 1536, "evaluations": 6,
         "dev_sentences": 0, "encoder_lr": 2e-4, "head_lr": 1e-3, "warmup": 0.1,
-        "weight_decay": 0.01, "clip": 1.0, "dropout": 0.1, "head_dropout": 0.33,
+        "weight_decay": 0.01, "clip": 1.0, "dropout": 0.0, "head_dropout": 0.33,
         "sharing": "hard", "weighting": "uniform", "temperature": 1.0, "tuning": "full",
-        "mlm_updates": 2000, "mlm_tokens": 4096, "mlm_lr": 1e-3, "mlm_rate": 0.15, "layers": 4,
-        "width": 256, "vocabulary": 8000, "target": None, "precision": "auto",
+        "mlm_updates": 2000, "mlm_tokens": 4096, "mlm_lr": 1e-3, "mlm_rate": 0.15,
+        "mlm_seed": 0, "layers": 4, "width": 256, "vocabulary": 8000, "target": None,
+        "precision": "auto",
     }  # fmt: skip
 
 
@@ -407,7 +408,7 @@ RUN = Run(
 
 def test_the_id_of_a_run_never_changes() -> None:
     # If this fails, every stored result loses its name: do not change the number lightly.
-    assert RUN.id == "05cb807b05234a5bda3e075505e4094fe41af7792071f510ebae3ca7294d97ba"
+    assert RUN.id == ""
 
 
 def test_the_id_is_the_hash_of_the_canonical_json() -> None:
@@ -452,7 +453,7 @@ def test_ids_are_equal_exactly_where_runs_are(one: Run, other: Run) -> None:
 def test_ids_differ_when_anything_differs() -> None:
     changes: dict[str, Any] = {
         "sharing": "soft", "weighting": "other", "tuning": "frozen", "target": "ner",
-        "precision": "fp32", "temperature": 1.0,
+        "precision": "fp32", "temperature": 1.0, "dropout": 0.5,
     }  # fmt: skip
     for name, value in vars(RUN.recipe).items():
         if name not in changes:

@@ -157,6 +157,17 @@ def test_a_beginning_is_what_it_trains_and_nothing_more() -> None:
     assert prefix(replace(other, seed=8), 1).id != first.id
 
 
+def test_pretraining_is_made_once_for_all_seeds() -> None:
+    recipe = RECIPE.replace(mlm_seed=3)
+    runs = [plan("scratch > mlm@world > mlm@gum > pos:9@world", recipe, seed) for seed in (1, 2)]
+    one, two = (prefix(run, 2) for run in runs)
+    assert one == two and one.seed == 3 and one.recipe.mlm_seed == 0
+    assert prefix(one, 1) == prefix(runs[0], 1)
+    # What is pretraining and nothing else has the seed that it was given.
+    assert prefix(plan("scratch > mlm@world > mlm@gum", recipe, 5), 1).seed == 5
+    assert prefix(plan("scratch > pos:9@world > mlm@world > pos:9@world", recipe, 5), 1).seed == 5
+
+
 def test_budgets_and_seeds_of_one_start_share_initial_weights() -> None:
     routes = [Route.parse(f"scratch > pos:{n}+dep:9@world") for n in (5, 50)]
     one, two = (study._encoder(route, RECIPE, 0).state_dict() for route in routes)

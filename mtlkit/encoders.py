@@ -18,7 +18,6 @@ from jaxtyping import Float, Int
 from safetensors import SafetensorError
 from torch import Tensor, nn
 from torch.nn.functional import layer_norm
-from transformers import AutoModel, AutoTokenizer, ModernBertConfig, ModernBertModel
 
 from mtlkit.batching import Batch
 from mtlkit.routes import Recipe
@@ -257,6 +256,8 @@ def _check_minilm(folder: Path) -> None:
 
 
 def _pretrained(start: str, *, dropout: float) -> Encoder:
+    from transformers import AutoModel, AutoTokenizer  # seconds, which not everybody needs
+
     place, revision = locate(start)
     options: dict[str, Any] = {"trust_remote_code": False, "revision": revision or "main"}
     try:
@@ -296,6 +297,8 @@ def _pretrained(start: str, *, dropout: float) -> Encoder:
 
 
 def _scratch(texts: Iterable[Sequence[str]], recipe: Recipe) -> Encoder:
+    from transformers import ModernBertConfig, ModernBertModel  # seconds, as above
+
     tokenizer = train_tokenizer(texts, vocabulary=recipe.vocabulary)
     config = ModernBertConfig(
         vocab_size=len(tokenizer),

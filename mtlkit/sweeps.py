@@ -98,6 +98,7 @@ def complete(
                 key=f"{run.route} #{run.seed} {run.id[:12]}",
                 pure=False,
                 retries=0,
+                priority=-len(futures),  # in this order: Dask alone may leave a long run to the end
             )
             futures[future] = run
             return future

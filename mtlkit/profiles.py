@@ -51,9 +51,9 @@ _WORLD_TARGETS = (
 )
 _SMALL = Recipe(
     batch_tokens=384,
-    min_updates=80,
+    min_updates=64,
     epochs=1.0,
-    evaluations=5,
+    evaluations=4,
     dev_sentences=80,
     encoder_lr=1e-3,
     head_lr=1e-3,

@@ -1,15 +1,18 @@
 """The lessons as a series: each notebook through papermill, in order, with one cluster for all."""
 
+import contextlib
 import csv
 import json
 import os
 import shutil
 import time
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import papermill
+from jupyter_core.utils import ensure_event_loop
 from papermill.exceptions import PapermillExecutionError
 
 from mtlkit.lab import OWN_RESULTS_ONLY
@@ -79,17 +82,31 @@ def run(
     """
     if profile not in PROFILES:
         raise ProfileError(f"unknown profile {profile!r}: expected one of {', '.join(PROFILES)}")
+    root = root.resolve()
     chosen = lessons(root, only)
     executed = root / "runs" / profile / "notebooks"
-    done = []
-    with cluster(workers, scheduler) as client:
+    with cluster(workers, scheduler) as client, contextlib.chdir(root / "notebooks"):
         if fresh:
             set_aside(root, profile)
         executed.mkdir(parents=True, exist_ok=True)
         address = client.scheduler_info()["address"]
-        for number, path in enumerate(chosen, start=1):
-            print(f"[{number}/{len(chosen)}] {path.stem}", flush=True)
-            done.append(_execute(path, executed / path.name, root, profile, address))
+        # Where all have run before there is little to train: then lessons need not wait in line.
+        again = all((executed / path.name).is_file() for path in chosen)
+
+        def one(number: int) -> Lesson:
+            path = chosen[number]
+            print(f"[{number + 1}/{len(chosen)}] {path.stem}", flush=True)
+            return _execute(path, executed / path.name, root, profile, address, bar=not again)
+
+        def apart(number: int) -> Lesson:
+            with contextlib.closing(ensure_event_loop()):  # Jupyter leaves its own one open
+                return one(number)
+
+        if again:
+            with ThreadPoolExecutor(os.cpu_count()) as pool:
+                done = list(pool.map(apart, range(len(chosen))))
+        else:
+            done = [one(number) for number in range(len(chosen))]
     _note_seconds(root / "runs" / profile / COSTS, done)
     return done
 
@@ -109,7 +126,9 @@ def _note_seconds(file: Path, done: Iterable[Lesson]) -> None:
     os.replace(part, file)
 
 
-def _execute(path: Path, out: Path, root: Path, profile: str, scheduler: str) -> Lesson:
+def _execute(
+    path: Path, out: Path, root: Path, profile: str, scheduler: str, *, bar: bool
+) -> Lesson:
     part = out.with_suffix(f".part-{os.getpid()}.ipynb")
     left = root / "figures" / profile
     before = _stamps(left, "*.png"), _stamps(left, "tables/*.md")
@@ -119,10 +138,9 @@ def _execute(path: Path, out: Path, root: Path, profile: str, scheduler: str) ->
             str(path),
             str(part),
             parameters={"profile": profile, "scheduler": scheduler},
-            cwd=str(path.parent),
             kernel_name="python3",
             language="python",  # some editors do not write it down
-            progress_bar=True,
+            progress_bar=bar,
             extra_arguments=["--log-level=ERROR"],  # of the kernel: no warning a lesson
         )
     except PapermillExecutionError as failure:
@@ -134,7 +152,9 @@ def _execute(path: Path, out: Path, root: Path, profile: str, scheduler: str) ->
         os.replace(part, out)
     after = _stamps(left, "*.png"), _stamps(left, "tables/*.md")
     figures, tables = (
-        tuple(name for name, stamp in now.items() if then.get(name) != stamp)
+        tuple(
+            name for name, at in now.items() if then.get(name) != at and name[:2] == path.stem[:2]
+        )
         for then, now in zip(before, after, strict=True)
     )
     return Lesson(path.stem, time.monotonic() - begun, figures, tables, error)

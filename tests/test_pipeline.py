@@ -116,6 +116,26 @@ def test_executed_copies_have_what_a_reader_needs(course: Path, done: list[Lesso
     assert all(not cell.get("outputs") for cell in cells(course / "notebooks" / "00_good.ipynb"))
 
 
+def test_lessons_that_all_ran_before_run_side_by_side(tmp_path: Path, scheduler: str) -> None:
+    meet = (
+        "import time\nfrom pathlib import Path\n"
+        "if Path('../again').exists():\n"
+        "    Path('{0}').touch()\n"
+        "    while not Path('{1}').exists():\n"
+        "        time.sleep(0.1)"
+    )
+    notebook(tmp_path / "notebooks" / "00_one.ipynb", meet.format("0", "1"))
+    notebook(tmp_path / "notebooks" / "01_two.ipynb", meet.format("1", "0"))
+    here = Path.cwd()
+    for _ in range(2):
+        done = pipeline.run(tmp_path, "smoke", scheduler=scheduler)
+        assert [(lesson.name, lesson.error) for lesson in done] == [
+            ("00_one", None), ("01_two", None)
+        ]  # fmt: skip
+        (tmp_path / "again").touch()
+    assert Path.cwd() == here
+
+
 def test_lessons_can_be_chosen(course: Path) -> None:
     for number in ("05", "10"):
         notebook(course.parent / "other" / "notebooks" / f"{number}_lesson.ipynb")

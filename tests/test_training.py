@@ -280,10 +280,11 @@ def test_leaving_out_rows_that_cannot_change_changes_nothing(
     """With and without the shortcut the same weights come out, but for rounding."""
     quick, plain = tiny.model(JOINT), tiny.model(JOINT)
     before = quick.encoder.transformer.get_input_embeddings().weight.detach().clone()
-    one, _ = fit(quick, mixed(), tiny.RECIPE, seed=3)
+    recipe = tiny.RECIPE.replace(evaluations=1)  # so that the end is kept, when all was read
+    one, _ = fit(quick, mixed(), recipe, seed=3)
     with monkeypatch.context() as patch:
         patch.setattr(training, "_trainable", lambda *_: contextlib.nullcontext())
-        two, _ = fit(plain, mixed(), tiny.RECIPE, seed=3)
+        two, _ = fit(plain, mixed(), recipe, seed=3)
     assert [entry["scores"] for entry in one] == [entry["scores"] for entry in two]
     expected = states(plain)
     assert states(quick).keys() == expected.keys()

@@ -103,9 +103,11 @@ def complete(
             futures[future] = run
             return future
 
-        for run in sorted(shared, key=lambda run: len(run.route.stages)):
-            kept[run.id] = submit(run, True)
-        for run in pending.values():
+        for run in pending.values():  # each after its beginnings: the first are whole first
+            begins = [prefix(run, n) for n in range(1, len(run.route.stages))]
+            for each in (*begins, run):
+                if each.id in shared and each.id not in kept:
+                    kept[each.id] = submit(each, True)
             if run.id not in kept:
                 submit(run, False)
         failures = []
@@ -126,22 +128,17 @@ def complete(
     return failures
 
 
-def _shared(pending: Iterable[Run], store: Store) -> list[Run]:
-    """Beginnings that two or more pending runs have in common and nobody has kept yet."""
-    begins: dict[str, Run] = {}
+def _shared(pending: Iterable[Run], store: Store) -> set[str]:
+    """Ids of beginnings that two or more pending runs have in common and nobody has kept yet."""
     uses: Counter[str] = Counter()
     for run in pending:
         uses[run.id] += 1  # a whole run may be the beginning of another
         for n in range(1, len(run.route.stages)):
-            begin = prefix(run, n)
-            begins[begin.id] = begin
-            uses[begin.id] += 1
+            uses[prefix(run, n).id] += 1
     models = store.folder / "models"
-    return [
-        begin
-        for id, begin in begins.items()
-        if uses[id] > 1 and not (models / id / "model.json").is_file()
-    ]
+    return {
+        id for id, times in uses.items() if times > 1 and not (models / id / "model.json").is_file()
+    }
 
 
 @contextlib.contextmanager

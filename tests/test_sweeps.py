@@ -96,15 +96,15 @@ def test_only_beginnings_that_two_have_in_common_are_kept(tmp_path: Path) -> Non
     store = Store(tmp_path)
     routes = ("pos:20 > ner:20", "pos:20 > dep:20", "pos:20 > dep:20 > ner:20", "xpos:9@ewt > cr")
     runs = [plan(f"minilm > {route}", RECIPE, 0) for route in routes]
-    shared = {str(run.route) for run in sweeps._shared(runs, store)}
-    assert shared == {"minilm > pos:20", "minilm > pos:20 > dep:20"}
+    shared = {prefix(runs[2], 1).id, prefix(runs[2], 2).id}
+    assert sweeps._shared(runs, store) == shared
     other = [plan("minilm > pos:20 > ner:20", RECIPE, seed) for seed in (0, 1)]
-    assert sweeps._shared(other, store) == []
+    assert sweeps._shared(other, store) == set()
     # What is kept already is not trained again.
     folder = tmp_path / "models" / prefix(runs[0], 1).id
     folder.mkdir(parents=True)
     (folder / "model.json").touch()
-    assert {str(run.route) for run in sweeps._shared(runs, store)} == {"minilm > pos:20 > dep:20"}
+    assert sweeps._shared(runs, store) == {prefix(runs[2], 2).id}
 
 
 def test_a_killed_worker_costs_nothing(workers: Client, tmp_path: Path) -> None:

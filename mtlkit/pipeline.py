@@ -204,6 +204,8 @@ def reproduction(root: Path, profile: str) -> str:
     runs = root / "runs"
     earlier = Store(runs / f"{profile}.before", root / "data" / "results" / profile)
     both, differing = differences(Store(runs / profile), earlier)
+    if not both:
+        return "trained for the first time here: there are no earlier numbers to compare with"
     found = f"trained again: {both - len(differing)} of {both} runs give the same numbers"
     return "\n".join([found, *(f"  differs: {route}" for route in differing)])
 

@@ -193,6 +193,7 @@ def test_results_are_put_aside_and_compared_with(tmp_path: Path) -> None:
     runs = tmp_path / "runs"
     pipeline.set_aside(tmp_path, "smoke")  # there are none: all the same, all is to be trained
     assert (runs / "smoke" / OWN_RESULTS_ONLY).is_file() and not (runs / "smoke.before").exists()
+    assert pipeline.reproduction(tmp_path, "smoke").startswith("trained for the first time here")
     store(runs / "smoke", 0.1, 0.2, 0.3)
     (runs / "smoke" / "models" / "kept").mkdir(parents=True)
     pipeline.set_aside(tmp_path, "smoke")

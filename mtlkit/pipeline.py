@@ -91,7 +91,7 @@ def run(
         executed.mkdir(parents=True, exist_ok=True)
         address = client.scheduler_info()["address"]
         # Where all have run before there is little to train: then lessons need not wait in line.
-        again = all((executed / path.name).is_file() for path in chosen)
+        again = len(chosen) > 1 and all((executed / path.name).is_file() for path in chosen)
 
         def one(number: int) -> Lesson:
             path = chosen[number]

@@ -32,7 +32,7 @@ from mtlkit.weighting import WEIGHTINGS
 __all__ = ["environment", "execute", "plan", "prefix", "test", "train"]
 
 Watch = Callable[[int, int, Mapping[str, Any]], None]
-_SEEN = 100  # training sentences that are scored beside dev
+_SEEN = 50  # training sentences that are scored beside dev
 _MAXRSS_UNIT = 1024**2 if sys.platform == "darwin" else 1024  # how many make a MiB
 
 

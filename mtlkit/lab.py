@@ -207,7 +207,8 @@ class Lab:
         """Test scores on the primary metric, tidy: a row for each run and task of its last stage.
 
         Columns: id, route, seed, target, task, metric, score (a fraction; perplexity for ``mlm``),
-        and the run's ledger (seconds, test_seconds, updates, target_updates, parameters, ...).
+        and the run's ledger (seconds of the processor, test_seconds, updates, target_updates,
+        parameters, ...).
         """
         frame = self.store.table([run.id for run in runs])
         main = frame["task"].map(primary) == frame["metric"]

@@ -220,7 +220,7 @@ def differences(ours: Store, theirs: Store) -> tuple[int, list[str]]:
 def publish(root: Path, profile: str) -> list[Path]:
     """Make a series part of the course: its notebooks, what they cost, and one file of its runs.
 
-    The runs of the profile full only: those of the others everybody trains, in minutes.
+    The runs only if the profile is one of those whose runs are published.
     """
     runs, kept = root / "runs" / profile, root / "data" / "results" / profile
     kept.mkdir(parents=True, exist_ok=True)
@@ -234,7 +234,7 @@ def publish(root: Path, profile: str) -> list[Path]:
         shutil.copyfile(path, part)
         os.replace(part, target)
         written.append(target)
-    if profile == "full":
+    if PROFILES[profile].published:
         store = Store(runs, kept)
         written.append(store.publish(kept / "runs.jsonl", store.ids()))
     return written

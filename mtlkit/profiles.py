@@ -31,7 +31,8 @@ class Profile:
     """Corpora, sizes, seeds and encoders of a study.
 
     ``pretrained`` is how a route begins that starts from a pretrained encoder.  ``budgets`` are
-    numbers of labelled target sentences; ``support`` is that of each support task.
+    numbers of labelled target sentences; ``support`` is that of each support task.  ``published``:
+    whether its runs are kept with the course; else everybody trains them, in minutes.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Profile:
     seeds: tuple[int, ...]
     rates: tuple[float, ...]
     recipe: Recipe = field(default_factory=Recipe)
+    published: bool = False
 
 
 _WORLD_TARGETS = (
@@ -130,5 +132,6 @@ PROFILES: dict[str, Profile] = {
             mlm_tokens=2048,
             mlm_rate=0.3,
         ),
+        published=True,
     ),
 }

@@ -27,7 +27,8 @@ KEYS = ("id", "run", "scores", "counts", "history", "ledger", "environment")
 ``scores``: split -> task -> metric -> fraction.  ``counts``: task -> metric -> one ``[right,
 predicted, gold]`` a test sentence.  ``history``: one entry an evaluation, ``{"stage", "update",
 "seconds", "loss": {task: float}, "scores": {split: {task: {metric: float}}}}``.  ``ledger``:
-what the run cost.  ``environment``: library versions and machine.
+what the run cost.  ``environment``: library versions and machine.  Seconds are those that the
+processor worked, not those of a clock on the wall.
 """
 
 RUN_COLUMNS = ["id", "route", "start", "seed", "target"]

@@ -26,6 +26,8 @@ __all__ = [
 ]  # fmt: skip
 
 
+_AT_A_TIME = 4  # lessons; each has a process with all its libraries
+
 COSTS = "lessons.csv"
 """Beside the runs of a profile: lesson, seconds."""
 
@@ -77,8 +79,10 @@ def run(
 ) -> list[Lesson]:
     """Run the lessons in a profile; executed copies go to ``runs/<profile>/notebooks``.
 
-    A lesson that fails does not stop the others.  With ``fresh``, earlier results are put aside
-    first, once there is a cluster.
+    Several lessons at a time, where there are cores: while one loads libraries or draws, the
+    cluster works for another, and a run that both ask for is trained once.  A lesson that fails
+    does not stop the others.  With ``fresh``, earlier results are put aside first, once there is a
+    cluster.
     """
     if profile not in PROFILES:
         raise ProfileError(f"unknown profile {profile!r}: expected one of {', '.join(PROFILES)}")
@@ -90,23 +94,13 @@ def run(
             set_aside(root, profile)
         executed.mkdir(parents=True, exist_ok=True)
         address = client.scheduler_info()["address"]
-        # Where all have run before there is little to train: then lessons need not wait in line.
-        again = len(chosen) > 1 and all((executed / path.name).is_file() for path in chosen)
 
-        def one(number: int) -> Lesson:
-            path = chosen[number]
-            print(f"[{number + 1}/{len(chosen)}] {path.stem}", flush=True)
-            return _execute(path, executed / path.name, root, profile, address, bar=not again)
-
-        def apart(number: int) -> Lesson:
+        def one(path: Path) -> Lesson:
             with contextlib.closing(ensure_event_loop()):  # Jupyter leaves its own one open
-                return one(number)
+                return _execute(path, executed / path.name, root, profile, address)
 
-        if again:
-            with ThreadPoolExecutor(os.cpu_count()) as pool:
-                done = list(pool.map(apart, range(len(chosen))))
-        else:
-            done = [one(number) for number in range(len(chosen))]
+        with ThreadPoolExecutor(min(_AT_A_TIME, os.cpu_count() or 1)) as pool:
+            done = list(pool.map(one, chosen))
     _note_seconds(root / "runs" / profile / COSTS, done)
     return done
 
@@ -126,9 +120,7 @@ def _note_seconds(file: Path, done: Iterable[Lesson]) -> None:
     os.replace(part, file)
 
 
-def _execute(
-    path: Path, out: Path, root: Path, profile: str, scheduler: str, *, bar: bool
-) -> Lesson:
+def _execute(path: Path, out: Path, root: Path, profile: str, scheduler: str) -> Lesson:
     part = out.with_suffix(f".part-{os.getpid()}.ipynb")
     left = root / "figures" / profile
     before = _stamps(left, "*.png"), _stamps(left, "tables/*.md")
@@ -140,7 +132,7 @@ def _execute(
             parameters={"profile": profile, "scheduler": scheduler},
             kernel_name="python3",
             language="python",  # some editors do not write it down
-            progress_bar=bar,
+            progress_bar={"desc": path.stem},
             extra_arguments=["--log-level=ERROR"],  # of the kernel: no warning a lesson
         )
     except PapermillExecutionError as failure:

@@ -52,7 +52,7 @@ _WORLD_TARGETS = (
     Target("dep", "world", ("pos", "ner"), "world"),
 )
 _SMALL = Recipe(
-    batch_tokens=384,
+    batch_tokens=256,
     min_updates=64,
     epochs=1.0,
     evaluations=4,
@@ -65,7 +65,7 @@ _SMALL = Recipe(
     layers=2,
     width=128,
     vocabulary=2000,
-    mlm_updates=700,
+    mlm_updates=600,
     mlm_tokens=1024,
     mlm_lr=1.5e-3,
     mlm_rate=0.3,

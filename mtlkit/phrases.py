@@ -51,6 +51,11 @@ class Scope:
     agreement = 3  # of the noun phrase, or of the clause's subject: 1 am, 2 are, 3 is
     blocked: frozenset[tuple[str, str]] = frozenset()  # modifiers that would belong elsewhere
 
+    def __copy__(self) -> "Scope":  # like the default, and several times faster
+        scope = Scope()
+        scope.__dict__ |= self.__dict__
+        return scope
+
     def inner(self) -> "Scope":
         scope = copy(self)
         scope.depth += 1

@@ -128,8 +128,8 @@ PROFILES: dict[str, Profile] = {
             dropout=0.0,
             temperature=math.inf,
             weighting="chance",
-            mlm_updates=800,  # one pass over sixty thousand sentences
-            mlm_tokens=2048,
+            mlm_updates=1000,
+            mlm_tokens=1024,
             mlm_rate=0.3,
         ),
         published=True,

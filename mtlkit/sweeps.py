@@ -5,7 +5,7 @@ import os
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,16 +36,24 @@ class Failure:
         return f"{self.run.route}  (seed {self.run.seed}): {self.reason}"
 
 
-def _follow_parent() -> None:
-    """End this worker when the process that started it is gone, even if that was killed."""
-    parent = os.getppid()
+def _following_parent() -> Callable[[], None]:
+    """What ends a worker when the process that started it is gone, even if that was killed.
 
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(1)
-        os._exit(1)
+    It is made here so that it travels whole: a worker need not import this module to run it, and
+    with it libraries that take seconds and that a study with nothing to train does not need.
+    """
 
-    threading.Thread(target=watch, daemon=True).start()
+    def follow() -> None:
+        parent = os.getppid()
+
+        def watch() -> None:
+            while os.getppid() == parent:
+                time.sleep(1)
+            os._exit(1)
+
+        threading.Thread(target=watch, daemon=True).start()
+
+    return follow
 
 
 def _work(run: dict[str, Any], folder: str, keep: bool, *_before: Any) -> Record:
@@ -173,7 +181,7 @@ def cluster(workers: int | None = None, scheduler: str | None = None) -> Iterato
         ) from None
     try:
         with Client(local) as client:
-            client.run(_follow_parent)
+            client.run(_following_parent())
             yield client
     finally:
         # On a busy machine a worker may need longer to end than Dask waits: it ends all the same,

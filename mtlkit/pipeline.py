@@ -10,9 +10,11 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import papermill
 from jupyter_core.utils import ensure_event_loop
+from papermill.engines import NBClientEngine, NotebookExecutionManager, papermill_engines
 from papermill.exceptions import PapermillExecutionError
 
 from mtlkit.lab import OWN_RESULTS_ONLY
@@ -120,6 +122,20 @@ def _note_seconds(file: Path, done: Iterable[Lesson]) -> None:
     os.replace(part, file)
 
 
+class _WritingOnce(NBClientEngine):
+    """Papermill's own engine, but it does not write the whole notebook before and after a cell."""
+
+    @classmethod
+    def execute_managed_notebook(
+        cls, nb_man: NotebookExecutionManager, kernel_name: str | None, **options: Any
+    ) -> None:
+        nb_man.save = lambda **_: None  # papermill writes it when all cells are done
+        super().execute_managed_notebook(nb_man, kernel_name, **options)
+
+
+papermill_engines.register("mtlkit", _WritingOnce)
+
+
 def _execute(path: Path, out: Path, root: Path, profile: str, scheduler: str) -> Lesson:
     part = out.with_suffix(f".part-{os.getpid()}.ipynb")
     left = root / "figures" / profile
@@ -129,6 +145,7 @@ def _execute(path: Path, out: Path, root: Path, profile: str, scheduler: str) ->
         papermill.execute_notebook(
             str(path),
             str(part),
+            engine_name="mtlkit",
             parameters={"profile": profile, "scheduler": scheduler},
             kernel_name="python3",
             language="python",  # some editors do not write it down

@@ -138,10 +138,9 @@ class Lab:
     def rates(self, cells: Iterable[tuple[str, str]]) -> dict[tuple[str, str], float]:
         """The encoder's learning rate for each (family, target): the best of the grid on dev.
 
-        Every family has the same grid, tried with the smallest budget and a seed of its own, on
-        the first target of each corpus; the corpus's other targets take the rate found there.
+        Every family has the same grid for every target, tried with the smallest budget and a seed
+        of its own.
         """
-        first = {t.task: self._first_on(t.corpus) for t in self.profile.targets}
         wanted = {(family, self.target(task).task) for family, task in cells} - self._rates.keys()
         trials = {
             (family, task, rate): self.run(
@@ -150,19 +149,16 @@ class Lab:
                 seed=TUNING_SEED,
                 rate=rate,
             )
-            for family, task in sorted({(family, first[task]) for family, task in wanted})
+            for family, task in sorted(wanted)
             for rate in self.profile.rates
         }
         self.complete(trials.values(), title="learning rates")
         for family, task in wanted:
             self._rates[family, task] = max(
                 self.profile.rates,
-                key=lambda rate: self._dev(trials[family, first[task], rate], first[task]),
+                key=lambda rate: self._dev(trials[family, task, rate], task),
             )
         return self._rates
-
-    def _first_on(self, corpus: str) -> str:
-        return next(t.task for t in self.profile.targets if t.corpus == corpus)
 
     def _dev(self, run: Run, task: str) -> float:
         return self.store.load(run.id)["scores"]["dev"][task][primary(task)]

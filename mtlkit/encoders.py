@@ -307,6 +307,7 @@ def _scratch(texts: Iterable[Sequence[str]], recipe: Recipe) -> Encoder:
         num_attention_heads=max(1, recipe.width // 32),
         intermediate_size=2 * recipe.width,
         max_position_embeddings=512,
+        attention_dropout=recipe.dropout,
         layer_types=["full_attention"] * recipe.layers,
         pad_token_id=tokenizer.pad_token_id,
         cls_token_id=tokenizer.cls_token_id,

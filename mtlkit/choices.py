@@ -155,13 +155,16 @@ def scatter_rule(
 ) -> Axes:
     """Differences `y` against a ratio `x` (logarithmic), and whether a sign rule holds.
 
-    The rule: the difference has the sign of log x (the other sign if not `rising`).  Tinted: where
-    it holds.  `frame`: a row a comparison, with its interval in `low` and `high`.
+    The rule: the difference has the sign of log x (the other sign if not `rising`); of x = 1 it
+    says nothing.  Tinted: where it holds.  `frame`: a row a comparison, with its interval in `low`
+    and `high`.  Rows with one x stand side by side, so that no interval hides another.
     """
     need(frame, x, y, low, high, *([label] if label else []))
     if (frame[x] <= 0).any():
         raise FigureError(f"column {x!r} has {frame[x].min():g}: a ratio must be above zero")
     ax = ax or canvas(height=3.9)[1][0]
+    beside = frame.groupby(x).cumcount() - (frame.groupby(x)[x].transform("size") - 1) / 2
+    places = frame[x] * 1.13**beside
     across = 1.35 * max(2.0, float(np.exp(np.abs(np.log(frame[x])).max())))
     up = 1.3 * reach(frame[[y, low, high]])
     for right in (True, False):
@@ -181,20 +184,23 @@ def scatter_rule(
         )
     ax.axhline(0, color=INK, lw=1.0, zorder=1)
     ax.axvline(1, color=INK, lw=1.0, zorder=1)
-    counts = {"agree": 0, "disagree": 0, "undecided": 0}
+    counts = {"agree": 0, "disagree": 0, "undecided": 0, "equal": 0}
     anchors, lines = [], [(1 / across, 0.0, across, 0.0), (1.0, -up, 1.0, up)]
-    for _, row in frame.iterrows():
-        side = verdict(row[low], row[high])
-        agrees = ((row[x] > 1) == rising) == (row[y] > 0)
-        kind = "undecided" if side == "undecided" else ("agree" if agrees else "disagree")
+    for place, (_, row) in zip(places, frame.iterrows(), strict=True):
+        if row[x] == 1:
+            kind = "equal"
+        elif verdict(row[low], row[high]) == "undecided":
+            kind = "undecided"
+        else:
+            kind = "agree" if ((row[x] > 1) == rising) == (row[y] > 0) else "disagree"
         counts[kind] += 1
-        colour = {"agree": INK, "disagree": VERDICTS["lower"], "undecided": MUTED}[kind]
+        colour = {"agree": INK, "disagree": VERDICTS["lower"]}.get(kind, MUTED)
         if math.isfinite(row[low]) and math.isfinite(row[high]):
-            ax.plot([row[x]] * 2, [row[low], row[high]], color=colour, lw=1.4, zorder=2)
-            lines.append((row[x], row[low], row[x], row[high]))
+            ax.plot([place] * 2, [row[low], row[high]], color=colour, lw=1.4, zorder=2)
+            lines.append((place, row[low], place, row[high]))
         face = PAPER if kind == "undecided" else colour
-        ax.plot(row[x], row[y], "o", color=colour, mfc=face, mew=1.3, ms=6, zorder=3)
-        anchors.append((str(row[label]) if label else "", row[x], row[y], colour))
+        ax.plot(place, row[y], "o", color=colour, mfc=face, mew=1.3, ms=6, zorder=3)
+        anchors.append((str(row[label]) if label else "", place, row[y], colour))
     ax.set_xscale("log")
     ticks = [t for t in (0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100) if 1 / across <= t <= across]
     ax.set_xticks(ticks, [f"{t:g}" if t >= 1 else f"1/{round(1 / t)}" for t in ticks])
@@ -213,7 +219,8 @@ def scatter_rule(
         title,
         f"Scatter plot: {ylabel or y} against {xlabel or x} (logarithmic). Of "
         f"{len(frame)} comparisons {counts['agree']} agree with the rule, {counts['disagree']} "
-        f"disagree, and {counts['undecided']} are undecided.",
+        f"disagree, and {counts['undecided']} are undecided."
+        + (f" Of {counts['equal']} at x = 1 it says nothing." if counts["equal"] else ""),
     )
 
 

@@ -93,7 +93,7 @@ class Subwords:
 
     def learn(self, words: Iterable[str]) -> None:
         """Cut words not met before, in one call to the tokenizer."""
-        new = sorted(set(words) - self._pieces.keys())
+        new = sorted({word for word in words if word not in self._pieces})
         if not new:
             return
         cut = self.tokenizer(

@@ -103,6 +103,21 @@ def test_scatter_rule(tmp_path: Path, rising: bool, said: str) -> None:
     save(axes, "rule", folder=tmp_path)
 
 
+def test_scatter_rule_says_nothing_of_equal_sizes_and_hides_no_point() -> None:
+    frame = pd.DataFrame(
+        [(1, 2.0, 1.0, 3.0), (1, -2.0, -3.0, -1.0), (0.25, -2.0, -3.0, -1.0)],
+        columns=["ratio", "gain", "low", "high"],
+    )
+    axes = scatter_rule(frame, "ratio", "gain")
+    assert (
+        "Of 3 comparisons 1 agree with the rule, 0 disagree, and 0 are undecided. Of 2 at"
+        in str(axes.get_label())
+    )
+    places = [line.get_xdata()[0] for line in axes.lines if line.get_marker() == "o"]
+    assert places[0] < 1 < places[1] and places[0] * places[1] == pytest.approx(1)
+    assert places[2] == 0.25, "alone at its ratio"
+
+
 def test_scatter_rule_wants_ratios() -> None:
     frame = pd.DataFrame({"ratio": [0.0], "gain": [1.0], "low": [0.0], "high": [2.0]})
     with pytest.raises(FigureError, match="column 'ratio' has 0: a ratio must be above zero"):

@@ -227,14 +227,16 @@ def differences(ours: Store, theirs: Store) -> tuple[int, list[str]]:
 
 
 def publish(root: Path, profile: str) -> list[Path]:
-    """Make a series part of the course: its notebooks, what they cost, and one file of its runs.
+    """Make a series part of the course: its notebooks, and one file of its runs or what it cost.
 
-    The runs only if the profile is one of those whose runs are published.
+    The runs if the profile is one of those whose runs are published.  Else everybody trains them,
+    and wants to know what each lesson costs.
     """
     runs, kept = root / "runs" / profile, root / "data" / "results" / profile
     kept.mkdir(parents=True, exist_ok=True)
     places = {path: root / "notebooks" for path in (runs / "notebooks").glob("[0-9][0-9]_*.ipynb")}
-    if (runs / COSTS).is_file():
+    published = PROFILES[profile].published
+    if (runs / COSTS).is_file() and not published:
         places[runs / COSTS] = kept
     written = []
     for path, folder in sorted(places.items()):
@@ -243,7 +245,7 @@ def publish(root: Path, profile: str) -> list[Path]:
         shutil.copyfile(path, part)
         os.replace(part, target)
         written.append(target)
-    if PROFILES[profile].published:
+    if published:
         store = Store(runs, kept)
         written.append(store.publish(kept / "runs.jsonl", store.ids()))
     return written

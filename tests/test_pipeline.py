@@ -221,8 +221,7 @@ def test_publishing_keeps_notebooks_and_results(tmp_path: Path) -> None:
     packed = tmp_path / "data" / "results" / "full" / "runs.jsonl"
     lesson = tmp_path / "notebooks" / "00_good.ipynb"
     (tmp_path / "runs" / "full" / "lessons.csv").write_text("lesson,seconds\n00_good,3.5\n")
-    costs = packed.parent / "lessons.csv"
-    assert pipeline.publish(tmp_path, "full") == [costs, lesson, packed]
+    assert pipeline.publish(tmp_path, "full") == [lesson, packed], "what was kept costs nothing"
     assert lesson.read_bytes() == executed.read_bytes()
     assert sorted(os.listdir(tmp_path / "notebooks")) == ["00_good.ipynb", "01_bad.ipynb"]
     published = Store(packed.parent)
@@ -233,12 +232,17 @@ def test_publishing_keeps_notebooks_and_results(tmp_path: Path) -> None:
     ours.save(other)
     pipeline.publish(tmp_path, "full")
     assert set(Store(packed.parent).ids()) == {*published.ids(), other["id"]}
-    assert sorted(os.listdir(packed.parent)) == ["lessons.csv", "runs.jsonl"]
+    assert os.listdir(packed.parent) == ["runs.jsonl"]
 
 
-def test_runs_that_everybody_trains_are_not_published(tmp_path: Path) -> None:
+def test_of_runs_that_everybody_trains_only_the_cost_is_published(tmp_path: Path) -> None:
     store(tmp_path / "runs" / "quick", 0.5)
     assert pipeline.publish(tmp_path, "quick") == []
+    measured = tmp_path / "runs" / "quick" / "lessons.csv"
+    measured.write_text("lesson,seconds\n00_good,3.5\n")
+    costs = tmp_path / "data" / "results" / "quick" / "lessons.csv"
+    assert pipeline.publish(tmp_path, "quick") == [costs]
+    assert costs.read_bytes() == measured.read_bytes()
 
 
 def test_what_lessons_take_is_noted(tmp_path: Path) -> None:

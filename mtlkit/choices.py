@@ -187,9 +187,10 @@ def scatter_rule(
     counts = {"agree": 0, "disagree": 0, "undecided": 0, "equal": 0}
     anchors, lines = [], [(1 / across, 0.0, across, 0.0), (1.0, -up, 1.0, up)]
     for place, (_, row) in zip(places, frame.iterrows(), strict=True):
+        undecided = verdict(row[low], row[high]) == "undecided"
         if row[x] == 1:
             kind = "equal"
-        elif verdict(row[low], row[high]) == "undecided":
+        elif undecided:
             kind = "undecided"
         else:
             kind = "agree" if ((row[x] > 1) == rising) == (row[y] > 0) else "disagree"
@@ -198,7 +199,7 @@ def scatter_rule(
         if math.isfinite(row[low]) and math.isfinite(row[high]):
             ax.plot([place] * 2, [row[low], row[high]], color=colour, lw=1.4, zorder=2)
             lines.append((place, row[low], place, row[high]))
-        face = PAPER if kind == "undecided" else colour
+        face = PAPER if undecided else colour
         ax.plot(place, row[y], "o", color=colour, mfc=face, mew=1.3, ms=6, zorder=3)
         anchors.append((str(row[label]) if label else "", place, row[y], colour))
     ax.set_xscale("log")

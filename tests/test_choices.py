@@ -105,7 +105,7 @@ def test_scatter_rule(tmp_path: Path, rising: bool, said: str) -> None:
 
 def test_scatter_rule_says_nothing_of_equal_sizes_and_hides_no_point() -> None:
     frame = pd.DataFrame(
-        [(1, 2.0, 1.0, 3.0), (1, -2.0, -3.0, -1.0), (0.25, -2.0, -3.0, -1.0)],
+        [(1, 2.0, -1.0, 5.0), (1, -2.0, -3.0, -1.0), (0.25, -2.0, -3.0, -1.0)],
         columns=["ratio", "gain", "low", "high"],
     )
     axes = scatter_rule(frame, "ratio", "gain")
@@ -113,7 +113,10 @@ def test_scatter_rule_says_nothing_of_equal_sizes_and_hides_no_point() -> None:
         "Of 3 comparisons 1 agree with the rule, 0 disagree, and 0 are undecided. Of 2 at"
         in str(axes.get_label())
     )
-    places = [line.get_xdata()[0] for line in axes.lines if line.get_marker() == "o"]
+    marks = [line for line in axes.lines if line.get_marker() == "o"]
+    filled = [mark.get_markerfacecolor() != PAPER for mark in marks]
+    assert filled == [False, True, True], "open is undecided, at equal sizes too"
+    places = [mark.get_xdata()[0] for mark in marks]
     assert places[0] < 1 < places[1] and places[0] * places[1] == pytest.approx(1)
     assert places[2] == 0.25, "alone at its ratio"
 

@@ -4,6 +4,7 @@ import contextlib
 import csv
 import json
 import os
+import re
 import shutil
 import time
 from collections.abc import Iterable, Sequence
@@ -157,7 +158,7 @@ def _execute(path: Path, out: Path, root: Path, profile: str, scheduler: str) ->
     except Exception as failure:  # a kernel that died, a file that is no notebook: the next go on
         error = f"{type(failure).__name__}: {failure}"
     if part.is_file():
-        _tidy(part)
+        _tidy(part, profile)
         os.replace(part, out)
     after = _stamps(left, "*.png"), _stamps(left, "tables/*.md")
     figures, tables = (
@@ -174,8 +175,11 @@ def _stamps(folder: Path, pattern: str) -> dict[str, int]:
     return {path.stem: path.stat().st_mtime_ns for path in sorted(folder.glob(pattern))}
 
 
-def _tidy(path: Path) -> None:
-    """Leave in a notebook what its reader needs: no clock times, no paths, no progress bars."""
+def _tidy(path: Path, profile: str) -> None:
+    """Leave in a notebook what its reader needs: no clock times, no paths, no progress bars.
+
+    Its cell of parameters names the profile that it was executed in.
+    """
     notebook = json.loads(path.read_text(encoding="utf-8"))
     notebook["metadata"].pop("papermill", None)
     cells = []
@@ -183,6 +187,10 @@ def _tidy(path: Path) -> None:
         tags = cell["metadata"].get("tags", [])
         if "injected-parameters" in tags or "papermill-error-cell-tag" in tags:
             continue
+        if "parameters" in tags:
+            source = "".join(cell["source"])
+            source = re.sub(r'(?m)^profile = "\w*"', f'profile = "{profile}"', source)
+            cell["source"] = source.splitlines(keepends=True)
         cell["metadata"] = {"tags": tags} if tags else {}
         if cell["cell_type"] == "code":
             cell["outputs"] = [o for o in cell["outputs"] if o.get("name") != "stderr"]
@@ -229,13 +237,16 @@ def differences(ours: Store, theirs: Store) -> tuple[int, list[str]]:
 def publish(root: Path, profile: str) -> list[Path]:
     """Make a series part of the course: its notebooks, and one file of its runs or what it cost.
 
-    The runs if the profile is one of those whose runs are published.  Else everybody trains them,
-    and wants to know what each lesson costs.
+    The runs if the profile is one of those whose runs are published; its notebooks go to a folder
+    of their own, ``notebooks/<profile>``.  Else everybody trains them, and wants to know what each
+    lesson costs; the notebooks are those that a reader runs.
     """
     runs, kept = root / "runs" / profile, root / "data" / "results" / profile
-    kept.mkdir(parents=True, exist_ok=True)
-    places = {path: root / "notebooks" for path in (runs / "notebooks").glob("[0-9][0-9]_*.ipynb")}
     published = PROFILES[profile].published
+    shelf = root / "notebooks" / profile if published else root / "notebooks"
+    for folder in (kept, shelf):
+        folder.mkdir(parents=True, exist_ok=True)
+    places = {path: shelf for path in (runs / "notebooks").glob("[0-9][0-9]_*.ipynb")}
     if (runs / COSTS).is_file() and not published:
         places[runs / COSTS] = kept
     written = []

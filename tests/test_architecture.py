@@ -13,6 +13,7 @@ from jaxtyping import TypeCheckError, install_import_hook
 ROOT = Path(__file__).resolve().parent.parent
 MODULES = sorted((ROOT / "mtlkit").glob("*.py"))
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+EXECUTED = [*NOTEBOOKS, *sorted((ROOT / "notebooks" / "full").glob("*.ipynb"))]
 
 # A row imports only from rows above it; modules of one row never import each other.
 ROWS = (
@@ -157,7 +158,7 @@ def test_faults_of_cells_are_found() -> None:
     assert len(faults("c", good | {"outputs": [picture]})) == 1
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", EXECUTED, ids=lambda path: f"{path.parent.name}/{path.stem}")
 def test_lesson_is_executed_and_short(path: Path) -> None:
     assert re.fullmatch(r"\d\d_[a-z_]+", path.stem), "lessons are named NN_name"
     assert [fault for place, cell in cells(path) for fault in faults(place, cell)] == []
@@ -167,6 +168,17 @@ def test_every_lesson_has_one_cell_of_parameters() -> None:
     for path in NOTEBOOKS:
         tags = [cell["metadata"].get("tags", []) for _, cell in cells(path)]
         assert sum("parameters" in tag for tag in tags) == 1, path.name
+
+
+def test_the_long_study_ran_the_lessons_as_they_are() -> None:
+    for path in EXECUTED[len(NOTEBOOKS) :]:
+        lesson, copy = (
+            ["".join(cell["source"]) for _, cell in cells(each)]
+            for each in (ROOT / "notebooks" / path.name, path)
+        )
+        assert copy == [s.replace('profile = "quick"', 'profile = "full"') for s in lesson], (
+            f"{path.name}: mtlkit study --profile full --only {path.name[:2]} --publish"
+        )
 
 
 def test_shapes_are_checked_when_tests_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

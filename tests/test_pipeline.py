@@ -99,7 +99,8 @@ def test_executed_copies_have_what_a_reader_needs(course: Path, done: list[Lesso
     title, parameters, first, second = cells(folder / "00_good.ipynb")
     assert title["cell_type"] == "markdown" and title["metadata"] == {}
     assert parameters["metadata"] == {"tags": ["parameters"]}
-    assert "".join(parameters["source"]) == PARAMETERS  # the injected ones are not shown
+    shown = "".join(parameters["source"])  # the profile that was run; nothing else is injected
+    assert shown == PARAMETERS.replace("quick", "smoke")
     assert first["metadata"] == {} and first["execution_count"]
     [printed] = first["outputs"]
     assert (printed["name"], "".join(printed["text"])) == ("stdout", "smoke tcp\n")
@@ -219,11 +220,12 @@ def test_publishing_keeps_notebooks_and_results(tmp_path: Path) -> None:
     notebook(executed, "2")
     ours = store(tmp_path / "runs" / "full", 0.5)
     packed = tmp_path / "data" / "results" / "full" / "runs.jsonl"
-    lesson = tmp_path / "notebooks" / "00_good.ipynb"
+    lesson = tmp_path / "notebooks" / "full" / "00_good.ipynb"
     (tmp_path / "runs" / "full" / "lessons.csv").write_text("lesson,seconds\n00_good,3.5\n")
     assert pipeline.publish(tmp_path, "full") == [lesson, packed], "what was kept costs nothing"
     assert lesson.read_bytes() == executed.read_bytes()
-    assert sorted(os.listdir(tmp_path / "notebooks")) == ["00_good.ipynb", "01_bad.ipynb"]
+    assert lesson.read_bytes() != (tmp_path / "notebooks" / lesson.name).read_bytes()
+    assert os.listdir(lesson.parent) == ["00_good.ipynb"], "what was not run is not published"
     published = Store(packed.parent)
     assert published.ids() == ours.ids() and list(published) == list(ours)
     # What was published stays, and new runs are added to it.
@@ -237,11 +239,15 @@ def test_publishing_keeps_notebooks_and_results(tmp_path: Path) -> None:
 
 def test_of_runs_that_everybody_trains_only_the_cost_is_published(tmp_path: Path) -> None:
     store(tmp_path / "runs" / "quick", 0.5)
-    assert pipeline.publish(tmp_path, "quick") == []
+    lesson = Path("notebooks", "00_good.ipynb")
+    notebook(tmp_path / lesson, "1")
+    notebook(tmp_path / "runs" / "quick" / lesson, "2")
+    assert pipeline.publish(tmp_path, "quick") == [tmp_path / lesson], "those that a reader runs"
+    assert (tmp_path / lesson).read_bytes() == (tmp_path / "runs/quick" / lesson).read_bytes()
     measured = tmp_path / "runs" / "quick" / "lessons.csv"
     measured.write_text("lesson,seconds\n00_good,3.5\n")
     costs = tmp_path / "data" / "results" / "quick" / "lessons.csv"
-    assert pipeline.publish(tmp_path, "quick") == [costs]
+    assert costs in pipeline.publish(tmp_path, "quick")
     assert costs.read_bytes() == measured.read_bytes()
 
 

@@ -266,7 +266,7 @@ def frontier(
             lines.append((row[x], row.low, row[x], row.high))
         face = colour[name] if name in on else PAPER
         ax.plot(row[x], row[y], "o", color=colour[name], mfc=face, mew=1.6, ms=7.5, zorder=3)
-        anchors.append((name, row[x], row[y], INK if name in on else MUTED))
+        anchors.append((name, row[x], row[y], mix(colour[name], INK, 0.35)))
     if log:
         log_axis(ax, frame[x] if frame[x].nunique() < 5 else None)
     ax.margins(x=0.12, y=0.14)

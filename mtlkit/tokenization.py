@@ -7,6 +7,7 @@ can speak of words only.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
@@ -35,6 +36,7 @@ class TokenizationError(ValueError):
     """A sentence that an encoder cannot read."""
 
 
+@lru_cache(maxsize=2**16)  # words recur
 def word_shape(word: str, *, initial: bool) -> int:
     """Index into :data:`SHAPES`; a capital at the start of a sentence says little, so it is apart.
 

@@ -1,5 +1,6 @@
 """The front page keeps its word: its commands run, its examples and tables are true."""
 
+import csv
 import doctest
 import os
 import re
@@ -92,14 +93,31 @@ def test_routes_of_the_page_are_routes() -> None:
 def test_lessons_are_those_that_exist() -> None:
     lessons = rows("The lessons")
     assert [lesson.split()[0] for lesson, _, _ in lessons] == [f"{n:02}" for n in range(13)]
-    linked = {
-        lesson[:2]: target[1]
-        for lesson, _, there in lessons
-        if (target := re.fullmatch(r"\[yes\]\((.+)\)", there))
-    }
-    assert all(there == "later" for lesson, _, there in lessons if lesson[:2] not in linked)
-    existing = {path.name[:2]: f"notebooks/{path.name}" for path in ROOT.glob("notebooks/*.ipynb")}
-    assert linked == existing
+    existing = {path.name[:2]: path.name for path in ROOT.glob("notebooks/*.ipynb")}
+    for lesson, _, there in lessons:
+        name = existing.get(lesson[:2])
+        linked = f"[quick](notebooks/{name}), [full](notebooks/full/{name})"
+        assert there == (linked if name else "later"), lesson
+
+
+def test_the_pretrained_start_does_more_than_support() -> None:
+    table = ROOT / "figures" / "full" / "tables" / "09_head_to_head.csv"
+    with table.open(encoding="utf-8", newline="") as lines:
+        rows = list(csv.DictReader(lines))
+    support = [number(row["minus single"]) for row in rows if row["minus single"]]
+    score = {(row["target"], row["labels"], row["family"]): number(row["score"]) for row in rows}
+    starts = [
+        score[target, labels, "single"] - value
+        for (target, labels, family), value in score.items()
+        if family == "scratch"
+    ]
+    assert len(starts) >= 8 and len(support) == 2 * len(starts)
+    assert min(starts) > max(map(abs, support)), "the README says otherwise"
+
+
+def number(text: str) -> float:
+    """The number that a cell of a table begins with."""
+    return float(text.split()[0].replace("\N{MINUS SIGN}", "-"))
 
 
 def test_licences_of_all_corpora_are_named() -> None:

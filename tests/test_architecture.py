@@ -171,7 +171,9 @@ def test_every_lesson_has_one_cell_of_parameters() -> None:
 
 
 def test_the_long_study_ran_the_lessons_as_they_are() -> None:
-    for path in EXECUTED[len(NOTEBOOKS) :]:
+    copies = EXECUTED[len(NOTEBOOKS) :]
+    assert [path.name for path in copies] == [path.name for path in NOTEBOOKS]
+    for path in copies:
         lesson, copy = (
             ["".join(cell["source"]) for _, cell in cells(each)]
             for each in (ROOT / "notebooks" / path.name, path)

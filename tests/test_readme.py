@@ -103,9 +103,9 @@ def test_lessons_are_those_that_exist() -> None:
 def test_the_pretrained_start_does_more_than_support() -> None:
     table = ROOT / "figures" / "full" / "tables" / "09_head_to_head.csv"
     with table.open(encoding="utf-8", newline="") as lines:
-        rows = list(csv.DictReader(lines))
-    support = [number(row["minus single"]) for row in rows if row["minus single"]]
-    score = {(row["target"], row["labels"], row["family"]): number(row["score"]) for row in rows}
+        runs = list(csv.DictReader(lines))
+    support = [number(row["minus single"]) for row in runs if row["minus single"]]
+    score = {(row["target"], row["labels"], row["family"]): number(row["score"]) for row in runs}
     starts = [
         score[target, labels, "single"] - value
         for (target, labels, family), value in score.items()

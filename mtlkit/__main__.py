@@ -144,7 +144,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _study(options: argparse.Namespace) -> int:
     from mtlkit import pipeline
-    from mtlkit.lab import find_root
+    from mtlkit.results import find_root
 
     root, profile = find_root(), options.profile
     begun = time.monotonic()
@@ -308,8 +308,7 @@ def _print_corpora(names: list[str]) -> None:
 
 def _runs(options: argparse.Namespace) -> int:
     from mtlkit import DATA
-    from mtlkit.lab import find_root
-    from mtlkit.results import Store
+    from mtlkit.results import Store, find_root
 
     folder = find_root() / "runs" / options.profile
     store = Store(folder, DATA / "results" / options.profile)

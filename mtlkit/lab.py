@@ -12,14 +12,14 @@ import torch
 from mtlkit import DATA, figures
 from mtlkit.evaluation import primary
 from mtlkit.profiles import PROFILES, ProfileError, Target
-from mtlkit.results import Store
+from mtlkit.results import OWN_RESULTS_ONLY, Store, find_root
 from mtlkit.routes import Route, Run
 from mtlkit.sharing import HardSharing, load
 from mtlkit.statistics import Comparison, compare
 from mtlkit.study import execute, plan
 from mtlkit.sweeps import complete
 
-__all__ = ["FAMILIES", "Lab", "find_root"]
+__all__ = ["FAMILIES", "Lab"]
 
 FAMILIES = ("scratch", "single", "joint", "combined")
 """Ways to reach a target: one task from random weights; one task from a pretrained encoder;
@@ -27,18 +27,6 @@ support tasks and target together; support tasks first, then the target."""
 
 TUNING_SEED = 1000
 """Learning rates are chosen with this seed, which no reported result uses."""
-
-OWN_RESULTS_ONLY = "own-results-only"
-"""A file of this name beside a lab's runs: published results do not count, all is trained here."""
-
-
-def find_root(start: Path | None = None) -> Path:
-    """The folder that holds ``notebooks/``: the working folder or the nearest one above it."""
-    here = (start or Path.cwd()).resolve()
-    for folder in (here, *here.parents):
-        if (folder / "notebooks").is_dir() and (folder / "pyproject.toml").is_file():
-            return folder
-    return here
 
 
 class Lab:

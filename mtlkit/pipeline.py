@@ -18,10 +18,9 @@ from jupyter_core.utils import ensure_event_loop
 from papermill.engines import NBClientEngine, NotebookExecutionManager, papermill_engines
 from papermill.exceptions import PapermillExecutionError
 
-from mtlkit.lab import OWN_RESULTS_ONLY
+from mtlkit.clusters import cluster
 from mtlkit.profiles import PROFILES, ProfileError
-from mtlkit.results import Store
-from mtlkit.sweeps import cluster
+from mtlkit.results import OWN_RESULTS_ONLY, Store
 
 __all__ = [
     "Lesson", "PipelineError", "differences", "lessons", "publish", "reproduction", "run",

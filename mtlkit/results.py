@@ -16,7 +16,7 @@ from typing import Any
 
 import pandas as pd
 
-__all__ = ["KEYS", "Record", "ResultsError", "Store", "write_atomically"]
+__all__ = ["KEYS", "Record", "ResultsError", "Store", "find_root", "write_atomically"]
 
 Record = dict[str, Any]
 
@@ -36,8 +36,21 @@ SCORE_COLUMNS = [*RUN_COLUMNS, "split", "task", "metric", "score"]
 HISTORY_COLUMNS = [*RUN_COLUMNS, "stage", "update", "seconds", "split", "task", "metric", "score"]
 
 
+OWN_RESULTS_ONLY = "own-results-only"
+"""A file of this name beside a lab's runs: published results do not count, all is trained here."""
+
+
 class ResultsError(ValueError):
     """A record that cannot be stored, found or read; the text names the file and what to do."""
+
+
+def find_root(start: Path | None = None) -> Path:
+    """The folder that holds ``notebooks/``: the working folder or the nearest one above it."""
+    here = (start or Path.cwd()).resolve()
+    for folder in (here, *here.parents):
+        if (folder / "notebooks").is_dir() and (folder / "pyproject.toml").is_file():
+            return folder
+    return here
 
 
 class Store:

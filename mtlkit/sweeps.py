@@ -1,28 +1,19 @@
 """Many runs on a cluster: this machine's cores by default, any Dask cluster by address."""
 
-import contextlib
-import os
-import threading
-import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from dask.distributed import Client, Future, LocalCluster, as_completed
 from tqdm.auto import tqdm
 
 from mtlkit.results import Record, Store
 from mtlkit.routes import Run
 from mtlkit.study import execute, prefix
 
-__all__ = ["Failure", "SweepError", "cluster", "complete"]
-
-
-class SweepError(ValueError):
-    """Runs that cannot be brought to a cluster."""
+__all__ = ["Failure", "complete"]
 
 
 @dataclass(frozen=True)
@@ -34,26 +25,6 @@ class Failure:
 
     def __str__(self) -> str:
         return f"{self.run.route}  (seed {self.run.seed}): {self.reason}"
-
-
-def _following_parent() -> Callable[[], None]:
-    """What ends a worker when the process that started it is gone, even if that was killed.
-
-    It is made here so that it travels whole: a worker need not import this module to run it, and
-    with it libraries that take seconds and that a study with nothing to train does not need.
-    """
-
-    def follow() -> None:
-        parent = os.getppid()
-
-        def watch() -> None:
-            while os.getppid() == parent:
-                time.sleep(1)
-            os._exit(1)
-
-        threading.Thread(target=watch, daemon=True).start()
-
-    return follow
 
 
 def _work(run: dict[str, Any], folder: str, keep: bool, *_before: Any) -> Record:
@@ -86,6 +57,11 @@ def complete(
     pending = {run.id: run for run in runs if run.id not in store}
     if not pending:
         return []
+    # Here, so that a lesson with nothing to train does not load Dask.
+    from dask.distributed import Future, as_completed
+
+    from mtlkit.clusters import cluster
+
     shared = _shared(pending.values(), store)
     with cluster(workers, scheduler) as client:
         futures: dict[Future, Run] = {}
@@ -147,44 +123,3 @@ def _shared(pending: Iterable[Run], store: Store) -> set[str]:
     return {
         id for id, times in uses.items() if times > 1 and not (models / id / "model.json").is_file()
     }
-
-
-@contextlib.contextmanager
-def cluster(workers: int | None = None, scheduler: str | None = None) -> Iterator[Client]:
-    """A client of the Dask cluster at an address, or of a local one that ends with the block."""
-    if scheduler is not None:
-        try:
-            client = Client(scheduler, timeout=10)
-        except (OSError, TimeoutError, ValueError) as error:
-            raise SweepError(
-                f"no Dask scheduler answers at {scheduler!r} ({error}); "
-                "start one with `dask scheduler`, or leave the address out"
-            ) from None
-        with client:
-            yield client
-        return
-    try:
-        local = LocalCluster(
-            n_workers=workers or os.cpu_count() or 1,
-            threads_per_worker=1,
-            processes=True,
-            dashboard_address=None,
-            # Not the port that every other cluster on this machine wants too.
-            scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
-            memory_limit=0,
-            env={"OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"},
-        )
-    except (OSError, RuntimeError) as error:
-        raise SweepError(
-            f"no local cluster could be started ({str(error) or type(error).__name__}); "
-            "wait until this machine has less to do, or ask for fewer workers, and start again"
-        ) from None
-    try:
-        with Client(local) as client:
-            client.run(_following_parent())
-            yield client
-    finally:
-        # On a busy machine a worker may need longer to end than Dask waits: it ends all the same,
-        # and what was done is done.
-        with contextlib.suppress(TimeoutError):
-            local.close()

@@ -140,7 +140,8 @@ def fit(
         started = time.process_time() - state.seconds
         saved = time.monotonic()
         for update in range(state.update, len(plan)):
-            torch.manual_seed(seed * 1_000_003 + update)
+            # torch.manual_seed also walks through devices that nothing here computes on.
+            torch.default_generator.manual_seed(seed * 1_000_003 + update)
             batch, count = _batch(
                 plan[update], strata, model, recipe, seed=seed * 1_000_003 + update
             )

@@ -17,7 +17,7 @@ EXECUTED = [*NOTEBOOKS, *sorted((ROOT / "notebooks" / "full").glob("*.ipynb"))]
 
 # A row imports only from rows above it; modules of one row never import each other.
 ROWS = (
-    ("conllu", "metrics", "statistics", "routes", "grammar", "segmentation", "sources"),
+    ("conllu", "metrics", "statistics", "routes", "grammar", "segmentation", "sources", "clusters"),
     ("phrases", "results", "figures", "entities", "prose", "verdicts", "profiles"),
     ("world",),
     ("corpora", "tokenization", "labelling"),

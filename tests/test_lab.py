@@ -12,9 +12,9 @@ from records import RECIPE, unchecked_shapes  # noqa: F401 (a fixture)
 
 from mtlkit import figures, study
 from mtlkit import lab as labs
-from mtlkit.lab import FAMILIES, OWN_RESULTS_ONLY, TUNING_SEED, Lab, find_root
+from mtlkit.lab import FAMILIES, TUNING_SEED, Lab
 from mtlkit.profiles import PROFILES, Profile, ProfileError, Target
-from mtlkit.results import Store
+from mtlkit.results import OWN_RESULTS_ONLY, Store
 from mtlkit.routes import Route, Run
 from mtlkit.statistics import Comparison
 from mtlkit.sweeps import Failure
@@ -216,16 +216,3 @@ def test_figures_and_tables_go_to_the_profile(lab: Lab, tmp_path: Path) -> None:
     assert left == {f"figures/smoke/{name}" for name in (
         "00_line.png", "00_line.svg", "tables/00_table.csv", "tables/00_table.md"
     )}  # fmt: skip
-
-
-def test_the_root_is_the_nearest_folder_with_lessons(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "notebooks").mkdir()
-    deep = tmp_path / "notebooks" / "deep"
-    deep.mkdir()
-    assert find_root(deep) == deep  # a folder of that name alone may be anything
-    (tmp_path / "pyproject.toml").touch()
-    assert find_root(deep) == tmp_path
-    monkeypatch.chdir(deep)
-    assert find_root() == tmp_path

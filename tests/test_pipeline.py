@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,12 +13,11 @@ import pytest
 from dask.distributed import LocalCluster
 
 from mtlkit import pipeline
-from mtlkit.lab import OWN_RESULTS_ONLY
+from mtlkit.clusters import ClusterError
 from mtlkit.pipeline import Lesson, PipelineError
 from mtlkit.profiles import ProfileError
-from mtlkit.results import Store
+from mtlkit.results import OWN_RESULTS_ONLY, Store
 from mtlkit.routes import Recipe, Route, Run
-from mtlkit.sweeps import SweepError
 
 PARAMETERS = 'profile = "quick"\nscheduler = None'
 
@@ -160,7 +161,7 @@ def test_nothing_is_begun_that_cannot_be(course: Path, tmp_path: Path) -> None:
     runs = tmp_path / "runs" / "quick"
     notebook(tmp_path / "notebooks" / "00_good.ipynb", *GOOD)
     Store(runs).save(record(0))
-    with pytest.raises(SweepError):
+    with pytest.raises(ClusterError):
         pipeline.run(tmp_path, "quick", scheduler="nowhere", fresh=True)
     assert len(Store(runs)) == 1, "results were put aside for a study that did not begin"
     assert not (course / "runs" / "quick").exists()
@@ -261,3 +262,9 @@ def test_what_lessons_take_is_noted(tmp_path: Path) -> None:
     assert note(1, 3.0) == ["lesson,seconds", "00_x,9.0", "01_x,3.0"]  # kept runs cost nothing
     assert note(99, error="broken") == ["lesson,seconds", "00_x,9.0", "01_x,3.0"]
     assert os.listdir(tmp_path) == ["lessons.csv"]
+
+
+def test_the_series_loads_no_torch_before_there_is_something_to_train() -> None:
+    code = "import sys, mtlkit.pipeline; print({'torch', 'transformers'} & {*sys.modules})"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert found.stdout == "set()\n", found.stderr

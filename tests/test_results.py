@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mtlkit.results import Record, ResultsError, Store, write_atomically
+from mtlkit.results import Record, ResultsError, Store, find_root, write_atomically
 
 
 def record(
@@ -266,3 +266,16 @@ def test_a_failed_write_leaves_the_old_file(
 def test_no_torch() -> None:
     code = "import sys, mtlkit.results; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_root_is_the_nearest_folder_with_lessons(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "notebooks").mkdir()
+    deep = tmp_path / "notebooks" / "deep"
+    deep.mkdir()
+    assert find_root(deep) == deep  # a folder of that name alone may be anything
+    (tmp_path / "pyproject.toml").touch()
+    assert find_root(deep) == tmp_path
+    monkeypatch.chdir(deep)
+    assert find_root() == tmp_path

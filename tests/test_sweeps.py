@@ -16,11 +16,12 @@ import pytest
 from dask.distributed import Client
 from records import RECIPE, timeless, unchecked_shapes  # noqa: F401 (a fixture)
 
-from mtlkit import sweeps
+from mtlkit import clusters, sweeps
+from mtlkit.clusters import cluster
 from mtlkit.results import Store
 from mtlkit.routes import Run
 from mtlkit.study import execute, plan, prefix
-from mtlkit.sweeps import Failure, SweepError, cluster, complete
+from mtlkit.sweeps import Failure, complete
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -85,7 +86,7 @@ def test_finished_runs_cost_no_cluster(tmp_path: Path, monkeypatch: pytest.Monke
     runs = [plan("scratch > pos:20@world", RECIPE, 0)]
     execute(runs[0], folder=tmp_path / "here")
     before = stamps(tmp_path / "here")
-    monkeypatch.setattr(sweeps, "cluster", lambda *_: pytest.fail("a cluster was started"))
+    monkeypatch.setattr(clusters, "cluster", lambda *_: pytest.fail("a cluster was started"))
     assert complete(runs, Store(tmp_path / "here")) == []
     assert complete(runs * 2, Store(tmp_path / "elsewhere", tmp_path / "here")) == []
     assert complete([], Store(tmp_path / "elsewhere")) == []
@@ -177,54 +178,3 @@ def _session(leader: int) -> list[int]:
         except (psutil.NoSuchProcess, ProcessLookupError):
             continue
     return found
-
-
-def test_a_cluster_that_does_not_answer_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    for wrong in ("tcp://127.0.0.1:9", "nowhere"):
-        monkeypatch.setattr(sweeps, "Client", lambda at, timeout: Client(at, timeout=1))
-        with pytest.raises(SweepError) as error, cluster(scheduler=wrong):
-            pass
-        assert str(error.value).startswith(f"no Dask scheduler answers at '{wrong}' (")
-        assert "start one with `dask scheduler`" in str(error.value)
-
-
-def test_a_cluster_that_cannot_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
-    def late(**_: Any) -> None:
-        raise TimeoutError
-
-    monkeypatch.setattr(sweeps, "LocalCluster", late)
-    text = r"^no local cluster could be started \(TimeoutError\); wait until .* and start again$"
-    with pytest.raises(SweepError, match=text), cluster(1):
-        pass
-
-
-def test_workers_that_are_slow_to_end_undo_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Slow:
-        def __init__(self, **_: Any) -> None:
-            self.closed = False
-
-        def close(self) -> None:
-            self.closed = True
-            raise TimeoutError
-
-    class Quiet:
-        def __init__(self, local: Slow) -> None:
-            self.local = local
-
-        def __enter__(self) -> "Quiet":
-            return self
-
-        def __exit__(self, *_: object) -> None:
-            pass
-
-        def run(self, _: Any) -> None:
-            pass
-
-    monkeypatch.setattr(sweeps, "LocalCluster", Slow)
-    monkeypatch.setattr(sweeps, "Client", Quiet)
-    with cluster(1) as client:
-        assert not client.local.closed
-    assert client.local.closed
-    with pytest.raises(KeyError), cluster(1) as client:
-        raise KeyError
-    assert client.local.closed

@@ -52,9 +52,9 @@ _WORLD_TARGETS = (
     Target("dep", "world", ("pos", "ner"), "world"),
 )
 _SMALL = Recipe(
-    batch_tokens=256,
-    min_updates=60,
-    epochs=1.0,
+    batch_tokens=128,
+    min_updates=80,  # more than half a pass over a thousand sentences: every stage has as many
+    epochs=0.5,
     evaluations=4,
     dev_sentences=80,
     encoder_lr=1e-3,
@@ -66,7 +66,7 @@ _SMALL = Recipe(
     layers=2,
     width=128,
     vocabulary=2000,
-    mlm_updates=720,
+    mlm_updates=900,
     mlm_tokens=512,
     mlm_lr=1.5e-3,
     mlm_rate=0.3,

@@ -21,6 +21,7 @@ NOT_RUN = {
     "make study": "runs the whole series for up to ten minutes; make test runs its smoke profile",
     "make lab": "opens JupyterLab, which stays open until it is stopped",
     "mtlkit data fetch gum": "downloads a corpus; the tests of corpora fetch from a local folder",
+    'mtlkit train "minilm > pos+ner+dep@gum" --seed 0 --out parser': "trains for minutes on gum",
     "mtlkit study --profile full --workers 2": "trains for hours",
 }
 

@@ -42,7 +42,8 @@ def cluster(workers: int | None = None, scheduler: str | None = None) -> Iterato
         with client:
             yield client
         return
-    # Dask would look a hundred times a second at what each worker does: nobody reads that here.
+    # Dask would look at what each worker does a hundred times a second, and at its own loop fifty
+    # times: nobody reads that here.
     quiet = {"distributed.worker.profile.enabled": False, "distributed.admin.tick.interval": "1s"}
     try:
         with dask.config.set(quiet):

@@ -229,7 +229,7 @@ class Recipe:
     - batch_tokens: sub-words in a batch with padding, counted as by Ott 2018; the size is ours
     - evaluations, dev_sentences: evaluations in a stage; what each reads of dev, 0 for all; ours
     - encoder_lr: peak rate (AdamW, Loshchilov & Hutter 2019); ours, within the grid of Turc 2019
-    - head_lr: peak rate of the heads, ten times the encoder's; ours, chosen with it on GUM's dev
+    - head_lr: peak rate of the heads, ten times the encoder's; ours, the one tried on GUM
     - warmup: share of updates with rising rates, then linear decay (Devlin 2019; Mosbach 2021)
     - weight_decay, clip: decoupled; largest gradient norm; of Devlin 2019 (A.2) and its code
     - dropout, head_dropout: in the encoder, none (ours: faster); in heads (Devlin 2019, A.2)

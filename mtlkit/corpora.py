@@ -7,7 +7,6 @@ none, a hash of the text makes one (`bucket`), so that equal sentences never lie
 import hashlib
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import cache
 from os import PathLike
 from pathlib import Path
@@ -15,12 +14,12 @@ from sys import intern
 from typing import TYPE_CHECKING, Any
 
 from mtlkit import conllu, entities, prose, sources, world
+from mtlkit.examples import Example, kept, label_values, to_dataset
 from mtlkit.prose import bucket
-from mtlkit.routes import TASKS, Route, Task
+from mtlkit.routes import Route, Task
 from mtlkit.sources import CorpusError, check, fetch
 
 if TYPE_CHECKING:
-    from datasets import Dataset
     from pandas import DataFrame
 
 __all__ = [
@@ -35,21 +34,6 @@ WORLD_SIZES = {"train": 6000, "dev": 400, "test": 800}
 WORLD_SEEDS = {"train": 101, "dev": 102, "test": 103, "text": 104}
 WORLD_TEXT = 40_000
 """Unlabelled sentences of the embedded world, its split ``text``."""
-
-
-@dataclass(frozen=True, slots=True)
-class Example:
-    """One sentence and its labels.
-
-    ``labels[task]`` is, by the task's kind: tags, one a word; a tree, one ``(head, relation)`` a
-    word, where head is 1-based, 0 is the root, and relations have no subtype; a class, a name.
-    ``subset`` is the genre or domain, "" if there is none.
-    """
-
-    id: str
-    words: tuple[str, ...]
-    labels: Mapping[str, Any] = field(default_factory=dict)
-    subset: str = ""
 
 
 def load(corpus: str, *, split: str, subset: str | None = None) -> tuple[Example, ...]:
@@ -121,21 +105,7 @@ def _label_names(task: str, corpus: str, folder: Path) -> tuple[str, ...]:
     examples = [e for e in load(corpus, split="train") if task in e.labels]
     if not examples:
         raise CorpusError(f"{corpus} has no labels for {task}")
-    return _values(task, examples)
-
-
-def _values(task: str, examples: Iterable[Example]) -> tuple[str, ...]:
-    """Collect the labels of a task, sorted; for a tree the relations."""
-    kind = TASKS[task]
-    found: set[str] = set()
-    for example in examples:
-        if task in example.labels:
-            label = example.labels[task]
-            found.update([label] if kind == "class" else label if kind == "tags" else
-                         (relation for _, relation in label))  # fmt: skip
-    if task == "ner":
-        found |= {f"{mark}-{tag[2:]}" for tag in found if tag != "O" for mark in "BI"} | {"O"}
-    return tuple(sorted(found))
+    return label_values(task, examples)
 
 
 def checksum(corpus: str) -> str:
@@ -175,39 +145,6 @@ def listing() -> "DataFrame":
             **{key: table[key] for key in ("licence", "citation", "homepage", "note")},
         })  # fmt: skip
     return pandas.DataFrame(rows)
-
-
-def to_dataset(examples: Sequence[Example]) -> "Dataset":
-    """Return examples as a ``datasets.Dataset``: id, words, subset, and a column a task.
-
-    Tags are sequences of ``ClassLabel``, classes are one, and a tree is the two columns
-    ``<task>_head`` and ``<task>_relation``. Where a sentence has no label, the value is None.
-    """
-    from datasets import ClassLabel, Dataset, Features, Sequence, Value  # slow to import
-
-    features: dict[str, Any] = {
-        "id": Value("string"), "words": Sequence(Value("string")), "subset": Value("string")
-    }  # fmt: skip
-    columns: dict[str, list[Any]] = {
-        "id": [example.id for example in examples],
-        "words": [list(example.words) for example in examples],
-        "subset": [example.subset for example in examples],
-    }
-    for task in dict.fromkeys(task for example in examples for task in example.labels):
-        kind = TASKS[task]
-        names = ClassLabel(names=list(_values(task, examples)))
-        labels = [example.labels.get(task) for example in examples]
-        if kind == "tree":
-            features[f"{task}_head"] = Sequence(Value("int32"))
-            columns[f"{task}_head"] = [tree and [head for head, _ in tree] for tree in labels]
-            labels = [tree and [relation for _, relation in tree] for tree in labels]
-            task = f"{task}_relation"
-        features[task] = names if kind == "class" else Sequence(names)
-        columns[task] = [
-            None if label is None else names.str2int(label if kind == "class" else list(label))
-            for label in labels
-        ]
-    return Dataset.from_dict(columns, features=Features(features))
 
 
 # ---- treebanks
@@ -317,11 +254,26 @@ def _text(folder: Path) -> Mapping[str, tuple[Example, ...]]:
 
 def _world(split: str, tasks: Sequence[str]) -> tuple[Example, ...]:
     seed = WORLD_SEEDS[split]
-    if split == "text":
-        found = enumerate(world.text(WORLD_TEXT, seed=seed), start=1)
-        return tuple(Example(f"world-text-{n}", tuple(map(intern, words))) for n, words in found)
-    sentences = world.generate(WORLD_SIZES[split], seed=seed, split=split)
-    return _treebank(sentences, f"world-{split}", tasks, _domain)
+
+    def made() -> Iterable[Example]:
+        if split == "text":
+            for number, words in enumerate(world.text(WORLD_TEXT, seed=seed), start=1):
+                yield Example(f"world-text-{number}", tuple(map(intern, words)))
+        else:
+            sentences = world.generate(WORLD_SIZES[split], seed=seed, split=split)
+            yield from _treebank(sentences, f"world-{split}", tasks, _domain)
+
+    key = f"{checksum('world')} {_source()}"
+    return kept(sources.generated_folder() / "world" / f"{split}.jsonl", key, made)
+
+
+@cache
+def _source() -> str:
+    """Return the SHA-256 of the package's own source: nothing made by another one is used."""
+    digest = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(path.name.encode() + b"\n" + path.read_bytes())
+    return digest.hexdigest()
 
 
 def _gum(split: str, tasks: Sequence[str]) -> tuple[Example, ...]:

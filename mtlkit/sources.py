@@ -55,6 +55,11 @@ def cache_folder() -> Path:
     return Path(named).expanduser() if named else platformdirs.user_cache_path("mtlkit") / "corpora"
 
 
+def generated_folder() -> Path:
+    """Return the user's own cache folder, for what is made: ``MTLKIT_DATA`` may be shared."""
+    return platformdirs.user_cache_path("mtlkit")
+
+
 @cache
 def registry() -> Mapping[str, Mapping[str, Any]]:
     """Return the tables of ``data/corpora.toml``, one a corpus, in order."""

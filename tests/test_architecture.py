@@ -18,7 +18,7 @@ EXECUTED = [*NOTEBOOKS, *sorted((ROOT / "notebooks" / "full").glob("*.ipynb"))]
 # A row imports only from rows above it; modules of one row never import each other.
 ROWS = (
     ("conllu", "metrics", "statistics", "routes", "grammar", "segmentation", "sources", "clusters"),
-    ("phrases", "results", "figures", "entities", "prose", "verdicts", "profiles"),
+    ("phrases", "results", "figures", "entities", "prose", "verdicts", "profiles", "examples"),
     ("world",),
     ("corpora", "tokenization", "labelling"),
     ("batching", "plots", "choices", "diagrams"),

@@ -199,7 +199,7 @@ def test_label_names(tiny: Path) -> None:
         corpora.label_names(Task("mlm", corpus="gum"))
 
 
-# ---- checksums, listing, datasets, files of one's own
+# ---- checksums, listing, files of one's own
 
 
 def test_checksums(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -219,27 +219,6 @@ def test_listing() -> None:
     assert table.loc["trec", "files"] == 2
     assert (table["present"] <= table["files"]).all()
     assert table.loc["gum", "megabytes"] > 20
-
-
-def test_to_dataset() -> None:
-    made = [
-        Example("a", ("Ada", "ran"), {"ner": ("B-PER", "O"), "dep": ((2, "nsubj"), (0, "root"))}),
-        Example("b", ("no",), {"ner": ("O",), "stype": "intj", "dep": ((0, "root"),)}, "news"),
-    ]
-    table = corpora.to_dataset(made)
-    assert table["id"][:] == ["a", "b"] and table["subset"][:] == ["", "news"]
-    assert table["words"][:] == [["Ada", "ran"], ["no"]]
-    tags = table.features["ner"].feature
-    assert tags.names == ["B-PER", "I-PER", "O"]
-    assert [tags.int2str(row) for row in table["ner"]] == [["B-PER", "O"], ["O"]]
-    assert table["dep_head"][:] == [[2, 0], [0]]
-    relations = table.features["dep_relation"].feature
-    assert [relations.int2str(row) for row in table["dep_relation"]] == [
-        ["nsubj", "root"],
-        ["root"],
-    ]
-    assert table["stype"][:] == [None, 0]
-    assert table.features["stype"].names == ["intj"]
 
 
 def test_read_treebank(tmp_path: Path) -> None:
@@ -290,6 +269,28 @@ def test_world() -> None:
     text = corpora.labelled(Task("mlm", 50, "world"), seed=3)
     assert [e.labels for e in text] == [{}] * 50
     assert len(corpora.checksum("world")) == 64
+
+
+def test_the_world_is_kept_as_it_was_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes = {"train": 300, "dev": 30, "test": 30}
+    monkeypatch.setattr(corpora, "WORLD_SIZES", sizes)
+    monkeypatch.setattr(corpora, "WORLD_TEXT", 300)
+    monkeypatch.setattr(sources, "generated_folder", lambda: tmp_path)
+
+    def load(split: str) -> tuple[Example, ...]:
+        return corpora._load.__wrapped__("world", split, tmp_path)  # not from memory
+
+    made = {split: load(split) for split in (*sizes, "text")}
+    assert {path.stem for path in (tmp_path / "world").iterdir()} == set(made)
+    names = ("generate", "text")
+    with monkeypatch.context() as patch:
+        for name in names:
+            patch.delattr(corpora.world, name)
+        assert {split: load(split) for split in made} == made
+        monkeypatch.setattr(corpora, "_source", lambda: "changed")
+        with pytest.raises(AttributeError, match="generate"):  # made anew, not read
+            load("dev")
+    assert load("dev") == made["dev"]
 
 
 # ---- real data

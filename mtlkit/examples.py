@@ -1,0 +1,135 @@
+"""Labelled sentences: what every corpus becomes, as a dataset, and as a file that is kept."""
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from sys import intern
+from typing import TYPE_CHECKING, Any
+
+from mtlkit.routes import TASKS
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+__all__ = ["Example", "kept", "label_values", "to_dataset"]
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One sentence and its labels.
+
+    ``labels[task]`` is, by the task's kind: tags, one a word; a tree, one ``(head, relation)`` a
+    word, where head is 1-based, 0 is the root, and relations have no subtype; a class, a name.
+    ``subset`` is the genre or domain, "" if there is none.
+    """
+
+    id: str
+    words: tuple[str, ...]
+    labels: Mapping[str, Any] = field(default_factory=dict)
+    subset: str = ""
+
+
+def label_values(task: str, examples: Iterable[Example]) -> tuple[str, ...]:
+    """Collect the labels of a task, sorted; for a tree the relations.
+
+    For names every type has its B- and its I- tag.
+    """
+    kind = TASKS[task]
+    found: set[str] = set()
+    for example in examples:
+        if task in example.labels:
+            label = example.labels[task]
+            found.update([label] if kind == "class" else label if kind == "tags" else
+                         (relation for _, relation in label))  # fmt: skip
+    if task == "ner":
+        found |= {f"{mark}-{tag[2:]}" for tag in found if tag != "O" for mark in "BI"} | {"O"}
+    return tuple(sorted(found))
+
+
+def to_dataset(examples: Sequence[Example]) -> "Dataset":
+    """Return examples as a ``datasets.Dataset``: id, words, subset, and a column a task.
+
+    Tags are sequences of ``ClassLabel``, classes are one, and a tree is the two columns
+    ``<task>_head`` and ``<task>_relation``. Where a sentence has no label, the value is None.
+    """
+    from datasets import ClassLabel, Dataset, Features, Sequence, Value  # slow to import
+
+    features: dict[str, Any] = {
+        "id": Value("string"), "words": Sequence(Value("string")), "subset": Value("string")
+    }  # fmt: skip
+    columns: dict[str, list[Any]] = {
+        "id": [example.id for example in examples],
+        "words": [list(example.words) for example in examples],
+        "subset": [example.subset for example in examples],
+    }
+    for task in dict.fromkeys(task for example in examples for task in example.labels):
+        kind = TASKS[task]
+        names = ClassLabel(names=list(label_values(task, examples)))
+        labels = [example.labels.get(task) for example in examples]
+        if kind == "tree":
+            features[f"{task}_head"] = Sequence(Value("int32"))
+            columns[f"{task}_head"] = [tree and [head for head, _ in tree] for tree in labels]
+            labels = [tree and [relation for _, relation in tree] for tree in labels]
+            task = f"{task}_relation"
+        features[task] = names if kind == "class" else Sequence(names)
+        columns[task] = [
+            None if label is None else names.str2int(label if kind == "class" else list(label))
+            for label in labels
+        ]
+    return Dataset.from_dict(columns, features=Features(features))
+
+
+# ---- examples that are made, not fetched
+
+
+def kept(path: Path, key: str, make: Callable[[], Iterable[Example]]) -> tuple[Example, ...]:
+    """Return what ``make`` makes, from the file if that holds it, or else make it and keep it.
+
+    ``key`` says what the examples depend on. The file is read only if its first line is the
+    SHA-256 of key and content, so one that is damaged, edited or made from something else is made
+    anew. Where it cannot be written, nothing is kept, and each process makes its own.
+    """
+    with suppress(OSError, UnicodeDecodeError):
+        seal, _, content = path.read_text(encoding="utf-8").partition("\n")
+        if seal == _seal(key, content):
+            return tuple(map(_from_json, content.splitlines()))
+    examples = tuple(make())
+    content = "".join(f"{_to_json(example)}\n" for example in examples)
+    with suppress(OSError):
+        _write(path, f"{_seal(key, content)}\n{content}")
+    return examples
+
+
+def _seal(key: str, content: str) -> str:
+    return hashlib.sha256(f"{key}\n{content}".encode()).hexdigest()
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a file whole or not at all, whoever else writes it at the same time."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".part-", dir=path.parent) as folder:
+        part = Path(folder) / path.name
+        part.write_text(text, encoding="utf-8", newline="\n")
+        os.replace(part, path)
+
+
+def _to_json(example: Example) -> str:
+    # No character but "\n" ends a line: the others of str.splitlines are escaped.
+    return json.dumps([example.id, example.words, example.labels, example.subset])
+
+
+def _from_json(line: str) -> Example:
+    identity, words, labels, subset = json.loads(line)
+    for task, label in labels.items():
+        if TASKS[task] == "class":
+            labels[task] = intern(label)
+        elif TASKS[task] == "tags":
+            labels[task] = tuple(map(intern, label))
+        else:
+            labels[task] = tuple((head, intern(relation)) for head, relation in label)
+    return Example(identity, tuple(map(intern, words)), labels, intern(subset))

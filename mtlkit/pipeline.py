@@ -19,6 +19,7 @@ from papermill.engines import NBClientEngine, NotebookExecutionManager, papermil
 from papermill.exceptions import PapermillExecutionError
 
 from mtlkit.clusters import cluster
+from mtlkit.kernels import warm
 from mtlkit.profiles import PROFILES, ProfileError
 from mtlkit.results import OWN_RESULTS_ONLY, Store
 
@@ -91,7 +92,7 @@ def run(
     root = root.resolve()
     chosen = lessons(root, only)
     executed = root / "runs" / profile / "notebooks"
-    with cluster(workers, scheduler) as client, contextlib.chdir(root / "notebooks"):
+    with warm(), cluster(workers, scheduler) as client, contextlib.chdir(root / "notebooks"):
         if fresh:
             set_aside(root, profile)
         executed.mkdir(parents=True, exist_ok=True)

@@ -17,7 +17,17 @@ EXECUTED = [*NOTEBOOKS, *sorted((ROOT / "notebooks" / "full").glob("*.ipynb"))]
 
 # A row imports only from rows above it; modules of one row never import each other.
 ROWS = (
-    ("conllu", "metrics", "statistics", "routes", "grammar", "segmentation", "sources", "clusters"),
+    (
+        "conllu",
+        "metrics",
+        "statistics",
+        "routes",
+        "grammar",
+        "segmentation",
+        "sources",
+        "clusters",
+        "kernels",
+    ),
     ("phrases", "results", "figures", "entities", "prose", "verdicts", "profiles", "examples"),
     ("world",),
     ("corpora", "tokenization", "labelling"),

@@ -1,8 +1,8 @@
 """Kernels that start warm: forked from one process that has loaded the libraries.
 
-Started as usual, a kernel spends more time on imports than most lessons then need.  Here one process
-does that for all, and each kernel is a fork of it: a process of its own, in which nothing has run
-but imports.  On Linux only: on macOS some libraries of the system do not survive a fork.
+Started as usual, a kernel spends more time on imports than most lessons then need.  Here one
+process does that for all, and each kernel is a fork of it: a process of its own, in which nothing
+has run but imports.  On Linux only: on macOS some libraries of the system do not survive a fork.
 """
 
 import contextlib

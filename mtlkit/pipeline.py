@@ -193,10 +193,22 @@ def _tidy(path: Path, profile: str) -> None:
             cell["source"] = source.splitlines(keepends=True)
         cell["metadata"] = {"tags": tags} if tags else {}
         if cell["cell_type"] == "code":
-            cell["outputs"] = [o for o in cell["outputs"] if o.get("name") != "stderr"]
+            cell["outputs"] = _printed_at_once(cell["outputs"])
         cells.append(cell)
     notebook["cells"] = cells
     path.write_text(json.dumps(notebook, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _printed_at_once(outputs: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Outputs without stderr; what was printed is in one piece, in however many it arrived."""
+    kept: list[dict[str, Any]] = []
+    for output in outputs:
+        if output.get("name") == "stdout" and kept and kept[-1].get("name") == "stdout":
+            text = "".join([*kept[-1]["text"], *output["text"]])
+            kept[-1]["text"] = text.splitlines(keepends=True)
+        elif output.get("name") != "stderr":
+            kept.append(output)
+    return kept
 
 
 def set_aside(root: Path, profile: str) -> None:

@@ -38,7 +38,8 @@ def notebook(path: Path, *cells: str) -> None:
 
 GOOD = (
     "import sys\nfrom pathlib import Path\n"
-    "print(profile, scheduler.split(':')[0])\nprint('a progress bar', file=sys.stderr)",
+    "print(profile, end=' ', flush=True)\nprint('a progress bar', file=sys.stderr, flush=True)\n"
+    "print(scheduler.split(':')[0])",
     "figures = Path('../figures') / profile\n(figures / 'tables').mkdir(parents=True)\n"
     "(figures / '00_good.png').touch()\n(figures / 'tables' / '00_good.md').touch()\n"
     "Path.cwd().name",

@@ -4,8 +4,13 @@ Everything the study measures is a *route*: where an encoder's weights start, an
 trained on, in which order.  ``>`` moves knowledge in sequence, ``+`` shares it in parallel.
 """
 
+import warnings
 from importlib.metadata import version
 from pathlib import Path
+
+# In a notebook without widgets, tqdm, which transformers loads, would say so in red: its bars are
+# text there, as they are meant to be.
+warnings.filterwarnings("ignore", message="IProgress not found")
 
 __all__ = ["DATA", "__version__"]
 

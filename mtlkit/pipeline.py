@@ -138,6 +138,8 @@ papermill_engines.register("mtlkit", _WritingOnce)
 
 
 def _execute(path: Path, out: Path, root: Path, profile: str, scheduler: str) -> Lesson:
+    for left in out.parent.glob(f"{out.stem}.part-*"):  # by a series that was killed
+        left.unlink(missing_ok=True)
     part = out.with_suffix(f".part-{os.getpid()}.ipynb")
     left = root / "figures" / profile
     before = _stamps(left, "*.png"), _stamps(left, "tables/*.md")

@@ -81,6 +81,7 @@ def test_a_warm_kernel_behaves_as_others_do() -> None:
         "child.start(); child.join(); print(child.exitcode)",
         "print(torch.get_num_threads(), os.environ['OMP_NUM_THREADS'])",
         "!echo shell",
+        "import mtlkit.batching",  # says nothing
         "print(os.getpgid(0) == os.getpid(), signal.getsignal(signal.SIGINT).__name__)",
     )
     script = f"""

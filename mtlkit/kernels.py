@@ -38,6 +38,9 @@ SETTINGS = {
 }
 """Environment of the kernels, where the user has not said otherwise."""
 
+_WARM = EntryPoint(
+    "mtlkit-warm", "mtlkit.kernels:WarmProvisioner", KernelProvisionerFactory.GROUP_NAME
+)
 _CONTEXT = multiprocessing.get_context("forkserver")
 
 
@@ -50,12 +53,11 @@ def warm() -> Iterator[None]:
     usual = factory.default_provisioner_name
     try:
         if sys.platform == "linux":
-            name, group = "mtlkit-warm", factory.GROUP_NAME
-            value = "mtlkit.kernels:WarmProvisioner"
-            factory.provisioners[name] = EntryPoint(name, value, group)
-            factory.default_provisioner_name = name
-            _CONTEXT.set_forkserver_preload(list(PRELOADED))
-            forkserver.ensure_running()
+            with contextlib.suppress(OSError):  # no socket can be made: they start as usual
+                _CONTEXT.set_forkserver_preload(list(PRELOADED))
+                forkserver.ensure_running()
+                factory.provisioners[_WARM.name] = _WARM
+                factory.default_provisioner_name = _WARM.name
         yield
     finally:
         factory.default_provisioner_name = usual

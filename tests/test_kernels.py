@@ -125,6 +125,16 @@ with kernels.warm():
     assert run(script, str(tmp_path)).startswith("starts invalid syntax")
 
 
+def test_where_no_socket_can_be_made_kernels_start_as_usual(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / ("x" * 120)  # longer than the name of a socket may be
+    folder.mkdir()
+    monkeypatch.setenv("TMPDIR", str(folder))
+    script = "kernels.PRELOADED = ()\nwith kernels.warm():\n    print(*said('print(1)'))"
+    assert run(script) == "1\n"
+
+
 def test_no_kernel_outlives_its_study(tmp_path: Path) -> None:
     script = """
 kernels.PRELOADED = ()

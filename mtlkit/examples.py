@@ -2,8 +2,7 @@
 
 import hashlib
 import json
-import os
-import tempfile
+import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -11,12 +10,15 @@ from pathlib import Path
 from sys import intern
 from typing import TYPE_CHECKING, Any
 
+from mtlkit.results import write_atomically
 from mtlkit.routes import TASKS
 
 if TYPE_CHECKING:
     from datasets import Dataset
 
 __all__ = ["Example", "kept", "label_values", "to_dataset"]
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +94,7 @@ def kept(path: Path, key: str, make: Callable[[], Iterable[Example]]) -> tuple[E
 
     ``key`` says what the examples depend on. The file is read only if its first line is the
     SHA-256 of key and content, so one that is damaged, edited or made from something else is made
-    anew. Where it cannot be written, nothing is kept, and each process makes its own.
+    anew. Where it cannot be written, that is logged, and each process makes its own.
     """
     with suppress(OSError, UnicodeDecodeError):
         seal, _, content = path.read_text(encoding="utf-8").partition("\n")
@@ -100,22 +102,19 @@ def kept(path: Path, key: str, make: Callable[[], Iterable[Example]]) -> tuple[E
             return tuple(map(_from_json, content.splitlines()))
     examples = tuple(make())
     content = "".join(f"{_to_json(example)}\n" for example in examples)
-    with suppress(OSError):
-        _write(path, f"{_seal(key, content)}\n{content}")
+    try:
+        write_atomically(path, f"{_seal(key, content)}\n{content}")
+    except OSError as error:
+        _LOG.warning(
+            "cannot keep %s (%s), so it is made again each time; make its folder writable",
+            path,
+            error.strerror or error,
+        )
     return examples
 
 
 def _seal(key: str, content: str) -> str:
     return hashlib.sha256(f"{key}\n{content}".encode()).hexdigest()
-
-
-def _write(path: Path, text: str) -> None:
-    """Write a file whole or not at all, whoever else writes it at the same time."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".part-", dir=path.parent) as folder:
-        part = Path(folder) / path.name
-        part.write_text(text, encoding="utf-8", newline="\n")
-        os.replace(part, path)
 
 
 def _to_json(example: Example) -> str:

@@ -6,6 +6,7 @@ has run but imports.  On Linux only: on macOS some libraries of the system do no
 """
 
 import contextlib
+import logging
 import multiprocessing
 import os
 import sys
@@ -38,6 +39,8 @@ SETTINGS = {
 }
 """Environment of the kernels, where the user has not said otherwise."""
 
+_LOG = logging.getLogger(__name__)
+_SLOWER = "kernels cannot be forked here (%s), so each loads the libraries itself, which is slower"
 _WARM = EntryPoint(
     "mtlkit-warm", "mtlkit.kernels:WarmProvisioner", KernelProvisionerFactory.GROUP_NAME
 )
@@ -53,11 +56,13 @@ def warm() -> Iterator[None]:
     usual = factory.default_provisioner_name
     try:
         if sys.platform == "linux":
-            with contextlib.suppress(OSError):  # no socket can be made: they start as usual
+            try:
                 _CONTEXT.set_forkserver_preload(list(PRELOADED))
                 forkserver.ensure_running()
                 factory.provisioners[_WARM.name] = _WARM
                 factory.default_provisioner_name = _WARM.name
+            except OSError as error:  # no socket can be made
+                _LOG.warning(_SLOWER, error)
         yield
     finally:
         factory.default_provisioner_name = usual
@@ -77,7 +82,8 @@ class WarmProvisioner(LocalProvisioner):
         )
         try:
             process.start()
-        except (EOFError, OSError):  # a library did not load: the cell that needs it says why
+        except (EOFError, OSError) as error:  # a library did not load: its cell will say why
+            _LOG.warning(_SLOWER, type(error).__name__)
             return await super().launch_kernel(cmd, **kwargs)
         self.process, self.pid = _Forked(process), process.pid  # type: ignore[assignment]
         return self.connection_info

@@ -21,7 +21,7 @@ from papermill.exceptions import PapermillExecutionError
 from mtlkit.clusters import cluster
 from mtlkit.kernels import warm
 from mtlkit.profiles import PROFILES, ProfileError
-from mtlkit.results import OWN_RESULTS_ONLY, Store
+from mtlkit.results import OWN_RESULTS_ONLY, Store, write_atomically
 
 __all__ = [
     "Lesson", "PipelineError", "differences", "lessons", "publish", "reproduction", "run",
@@ -118,9 +118,7 @@ def _note_seconds(file: Path, done: Iterable[Lesson]) -> None:
         if lesson.error is None:
             seconds[lesson.name] = max(round(lesson.seconds, 1), seconds.get(lesson.name, 0.0))
     rows = "".join(f"{name},{took}\n" for name, took in sorted(seconds.items()))
-    part = file.with_suffix(f".part-{os.getpid()}")
-    part.write_text(f"lesson,seconds\n{rows}", encoding="utf-8")
-    os.replace(part, file)
+    write_atomically(file, f"lesson,seconds\n{rows}")
 
 
 class _WritingOnce(NBClientEngine):
@@ -138,8 +136,8 @@ papermill_engines.register("mtlkit", _WritingOnce)
 
 
 def _execute(path: Path, out: Path, root: Path, profile: str, scheduler: str) -> Lesson:
-    for left in out.parent.glob(f"{out.stem}.part-*"):  # by a series that was killed
-        left.unlink(missing_ok=True)
+    for unfinished in out.parent.glob(f"{out.stem}.part-*"):  # by a series that was killed
+        unfinished.unlink(missing_ok=True)
     part = out.with_suffix(f".part-{os.getpid()}.ipynb")
     left = root / "figures" / profile
     before = _stamps(left, "*.png"), _stamps(left, "tables/*.md")

@@ -26,11 +26,7 @@ def test_label_values() -> None:
 
 
 def test_to_dataset() -> None:
-    made = [
-        Example("a", ("Ada", "ran"), {"ner": ("B-PER", "O"), "dep": ((2, "nsubj"), (0, "root"))}),
-        Example("b", ("no",), {"ner": ("O",), "stype": "intj", "dep": ((0, "root"),)}, "news"),
-    ]
-    table = to_dataset(made)
+    table = to_dataset(EXAMPLES)
     assert table["id"][:] == ["a", "b"] and table["subset"][:] == ["", "news"]
     assert table["words"][:] == [["Ada", "ran"], ["no"]]
     tags = table.features["ner"].feature
@@ -95,8 +91,12 @@ def test_a_file_of_another_key_is_made_anew(tmp_path: Path) -> None:
     assert kept(file, "other", never) == EXAMPLES[:1]
 
 
-def test_where_nothing_can_be_kept_it_is_made(tmp_path: Path) -> None:
+def test_where_nothing_can_be_kept_it_is_made_and_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     (tmp_path / "world").write_text("a file where the folder would be")
     file = tmp_path / "world" / "train.jsonl"
     assert kept(file, "key", lambda: EXAMPLES) == EXAMPLES
     assert [path.name for path in tmp_path.iterdir()] == ["world"]
+    [said] = caplog.messages
+    assert said.startswith(f"cannot keep {file} (") and said.endswith("make its folder writable")

@@ -143,8 +143,6 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _study(options: argparse.Namespace) -> int:
-    # Else jsonschema compiles a grammar of web addresses, for seconds; no notebook has need of it.
-    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
     from mtlkit import pipeline
     from mtlkit.results import find_root
 

@@ -12,6 +12,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from mtlkit.lexicon import DOMAINS
+
 __all__ = ["UsageError", "main"]
 
 EXIT_FAILED, EXIT_USAGE = 1, 2
@@ -127,6 +129,7 @@ def _parser() -> argparse.ArgumentParser:
     world = add("world", _world, "print a generated treebank", "3", "1000 --seed 7 > train.conllu")
     world.add_argument("n", type=_whole(0), metavar="N", help="sentences")
     world.add_argument("--seed", type=_whole(0), default=0, metavar="N")
+    world.add_argument("--domain", choices=DOMAINS, help="all of one domain (default: a mixture)")
 
     data = add("data", _data, "list, fetch or check corpora", "list", "fetch gum", "check gum ewt")
     data.add_argument("action", choices=("list", "fetch", "check"))
@@ -261,7 +264,8 @@ def _evaluate(options: argparse.Namespace) -> int:
 def _world(options: argparse.Namespace) -> int:
     from mtlkit import conllu, world
 
-    sys.stdout.write(conllu.format(world.generate(options.n, seed=options.seed)))
+    for sentence in world.stream(options.n, seed=options.seed, domain=options.domain):
+        sys.stdout.write(conllu.format([sentence]))
     return 0
 
 

@@ -10,6 +10,8 @@ from pathlib import Path
 from sys import intern
 from typing import TYPE_CHECKING, Any
 
+from filelock import FileLock
+
 from mtlkit.results import write_atomically
 from mtlkit.routes import TASKS
 
@@ -94,23 +96,35 @@ def kept(path: Path, key: str, make: Callable[[], Iterable[Example]]) -> tuple[E
 
     ``key`` says what the examples depend on. The file is read only if its first line is the
     SHA-256 of key and content, so one that is damaged, edited or made from something else is made
-    anew. Where it cannot be written, that is logged, and each process makes its own.
+    anew. One process makes it while the others wait. Where it cannot be written, that is logged,
+    and each process makes its own.
     """
-    with suppress(OSError, UnicodeDecodeError):
-        seal, _, content = path.read_text(encoding="utf-8").partition("\n")
-        if seal == _seal(key, content):
-            return tuple(map(_from_json, content.splitlines()))
-    examples = tuple(make())
-    content = "".join(f"{_to_json(example)}\n" for example in examples)
+    found = _read(path, key)
+    if found is not None:
+        return found
     try:
-        write_atomically(path, f"{_seal(key, content)}\n{content}")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(path.with_suffix(".lock")):
+            found = _read(path, key)  # made by another process meanwhile
+            if found is None:
+                found = tuple(make())
+                content = "".join(f"{_to_json(example)}\n" for example in found)
+                write_atomically(path, f"{_seal(key, content)}\n{content}")
     except OSError as error:
         _LOG.warning(
             "cannot keep %s (%s), so it is made again each time; make its folder writable",
             path,
             error.strerror or error,
         )
-    return examples
+    return tuple(make()) if found is None else found
+
+
+def _read(path: Path, key: str) -> tuple[Example, ...] | None:
+    with suppress(OSError, UnicodeDecodeError):
+        seal, _, content = path.read_text(encoding="utf-8").partition("\n")
+        if seal == _seal(key, content):
+            return tuple(map(_from_json, content.splitlines()))
+    return None
 
 
 def _seal(key: str, content: str) -> str:

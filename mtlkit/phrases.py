@@ -1,242 +1,222 @@
-"""Phrases of the embedded world: words, names and noun phrases, written by the grammar's rules.
+"""Noun phrases of the embedded world, with their modifiers, adjectives and adverbs.
 
-A phrase is a list of nodes in order; those that have no head yet are its tops.  A noun phrase knows
-what may modify it, and leaves out what a reader would attach to another word: selectional
-preference alone decides attachment.
+A noun phrase knows what may modify it, and leaves out what a reader would attach to another word:
+selectional preference alone decides attachment.
 """
 
 import random
-import tomllib
-from collections.abc import Callable, Sequence
-from copy import copy
 from functools import cache
-from typing import TypeVar
 
-from mtlkit.grammar import FOLDER, Choices, Item, Noun, Slot, Verb, load
+from mtlkit.derivation import Node, Scope, marked
+from mtlkit.inflection import compared
+from mtlkit.lexicon import Choices, Noun, Slot, words
+from mtlkit.names import NameWriter
 
-__all__ = ["Node", "PhraseWriter", "Scope"]
-
-T = TypeVar("T")
-
-
-class Node:
-    """A word while its sentence is being written; a phrase is a list of nodes in order."""
-
-    __slots__ = ("deprel", "feats", "form", "head", "index", "lemma", "ner", "upos", "xpos")
-
-    def __init__(self, form: str, lemma: str, upos: str, xpos: str, deprel: str = "") -> None:
-        self.form, self.lemma, self.upos, self.xpos, self.deprel = form, lemma, upos, xpos, deprel
-        self.head: Node | None = None
-        self.ner = self.feats = ""
-        self.index = 0
-
-
-class Scope:
-    """What a phrase knows of the phrase around it."""
-
-    depth = 0
-    polarity = 0  # of the opinion that is being expressed; 0 where none is
-    frame = "op"  # of the clause's verb
-    verb: Verb
-    subject_cls = object_cls = cls = ""  # classes of the clause's nouns and of this noun phrase
-    subject: Sequence[Node] = ()
-    finite: Sequence[Node] = ()  # what stands before the subject of a question
-    rest: Sequence[Node] = ()  # further auxiliaries and negation
-    tag = feats = ""  # the main verb's form, and its features where the form does not give them
-    tense = "present"  # past, present, progressive or modal
-    role = ""  # subject, object, oblique, bare; definite and indefinite ask for a common noun
-    certain = True  # see grammar.Slot
-    noun: Noun
-    number = ""  # sg, pl or mass
-    agreement = 3  # of the noun phrase, or of the clause's subject: 1 am, 2 are, 3 is
-    blocked: frozenset[tuple[str, str]] = frozenset()  # modifiers that would belong elsewhere
-
-    def __copy__(self) -> "Scope":  # like the default, and several times faster
-        scope = Scope()
-        scope.__dict__ |= self.__dict__
-        return scope
-
-    def inner(self) -> "Scope":
-        scope = copy(self)
-        scope.depth += 1
-        return scope
+__all__ = ["PhraseWriter"]
 
 
 @cache
-def _names(split: str) -> list[dict[str, Choices[str]]]:
-    """The banks that names are drawn from: training's and, of another split, those held out."""
-    data = tomllib.loads((FOLDER / "names.toml").read_text("utf-8"))
-    shape = {kind: Choices(words.split()) for kind, words in data["shape"].items()}
-    banks = []
-    for part in dict.fromkeys(("train", split)):
-        bank = {kind: words.split() for kind, words in data[part].items()}
-        shared = [name.split(":") for name in bank.pop("shared")]
-        for letter, entity in zip("PLO", ("PER", "LOC", "ORG"), strict=True):
-            bank[entity] = [name for name, types in shared if letter in types]
-        banks.append(shape | {kind: Choices(words) for kind, words in bank.items()})
-    return banks
+def _adverbs() -> dict[str, Choices[str]]:
+    return {kind: Choices(found.split()) for kind, found in words()["adverbs"].items()}
 
 
-@cache
-def _patterns(domain: str) -> dict[str, Choices[list[str]]]:
-    """How names of each type are made in a domain: lists of kinds of words."""
-    data = tomllib.loads((FOLDER / "names.toml").read_text("utf-8"))["patterns"]
-    found = {}
-    for entity, patterns in (data["any"] | data.get(domain, {})).items():
-        kinds = [pattern.split() for pattern in patterns]
-        found[entity] = Choices([kind[:-1] for kind in kinds], [float(kind[-1]) for kind in kinds])
-    return found
+def noun_node(noun: Noun, number: str) -> Node:
+    if noun.kind == "proper":
+        node = Node(noun.lemma, noun.lemma, "PROPN", "NNP")
+    elif number == "pl":
+        node = Node(noun.plural, noun.lemma, "NOUN", "NNS")
+    else:
+        node = Node(noun.lemma, noun.lemma, "NOUN", "NN")
+    return node
 
 
-def marked(preposition: str, nodes: list[Node]) -> list[Node]:
-    """Put a preposition before a noun phrase, as its case marker."""
-    case = Node(preposition, preposition, "ADP", "IN", "case")
-    case.head = next((node for node in nodes if node.head is None), None)
-    return [case, *nodes] if nodes else []
-
-
-class PhraseWriter:
+class PhraseWriter(NameWriter):
     """Writes phrases of one domain; every choice comes from ``rng``."""
 
     def __init__(self, domain: str, split: str, rng: random.Random) -> None:
-        self.grammar, self.lexicon, self.uniform = load(domain), load(domain).lexicon, rng.random
-        self.banks, self.patterns = _names(split), _patterns(domain)
-        self.settings = self.lexicon["domains"][domain]
+        super().__init__(domain, split, rng)
+        self.adverbs = _adverbs()
         self.pronouns = Choices(self.settings["pronouns"].split())
-        self.people = {*self.lexicon["groups"]["human"].split(), "staff"}
-        self.takes = {
-            cls: frozenset((p, c) for noun, p, c in self.grammar.licensed if noun == cls)
-            for cls in self.grammar.nouns
-        }
-        self.last = ""  # class of the latest common noun after the verb; "clause" after a clause
-        self.adjective = ""  # the latest adjective
-        self.phrases: dict[str, Callable[[Scope, str], list[Node]]] = {
-            "Common": self.common, "Plenty": self.plenty, "Noun": self.word,
-            "NounPhrase": self.modifier, "Determiner": self.determiner,
-            "Modifier": self.compound, "Name": self.name,
-            "Pronoun": self.pronoun, "Plural": self.plural, "Attribute": self.attribute,
-            "Predicate": self.predicate, "Comparative": self.comparative, "Adverb": self.adverb,
-            "Relative": self.relative, "RelativePronoun": self.relative_pronoun, "Bare": self.bare,
+        self.asked = Choices(self.settings["asked"].split())  # whom a question is about
+        self.opinions = bool(self.settings["opinions"])
+        self.phrases |= {
+            "NP": self.argument, "Common": self.common, "Plenty": self.plenty, "Noun": self.word,
+            "NounPhrase": self.modifier, "Determiner": self.determiner, "Plain": self.plain,
+            "Modifier": self.compound, "RegionName": self.region_name, "Plural": self.plural,
+            "RoleNoun": self.word, "OwnName": self.own_name,
+            "OwnerNoun": self.owner_noun, "JudgedNoun": self.judged_noun,
+            "Judged": self.judged, "Attribute": self.attribute, "Second": self.attribute,
+            "Predicate": self.predicate, "Comparative": self.comparative,
+            "Superlative": self.superlative, "Adverb": self.adverb, "Relative": self.relative,
+            "Possessive": self.possessive, "RelativePronoun": self.relative_pronoun,
         }  # fmt: skip
 
-    def one_of(self, things: Sequence[T]) -> T:
-        return things[int(self.uniform() * len(things))]
+    # Noun phrases.
 
-    def expand(self, symbol: str, scope: Scope) -> list[Node]:
-        """Rewrite a symbol; [] if a phrase that it cannot do without is impossible here."""
-        parts: list[tuple[str, list[Node]]] = []
-        head = None
-        for item in self.grammar.rules[symbol].draw(self.uniform()):
-            if item.chance < 1 and self.uniform() > item.chance * 0.8**scope.depth:
-                continue
-            inside = scope
-            if item.flip:
-                inside = copy(scope)
-                inside.polarity = -scope.polarity
-            nodes = self.phrase(item, inside)
-            if item.head:
-                if not nodes:
-                    return []
-                head = next(node for node in nodes if node.head is None)
-            parts.append((item.relation, nodes))
-        written: list[Node] = []
-        for relation, nodes in parts:
-            for node in nodes:
-                if node.head is None and node is not head:
-                    node.head = head
-                    node.deprel = node.deprel or relation
-            written += nodes
-        return written
-
-    def phrase(self, item: Item, scope: Scope) -> list[Node]:
-        if item.literal:
-            return [Node(*item.literal)]
-        method = self.phrases.get(item.phrase)
-        return method(scope, item.argument) if method else self.expand(item.phrase, scope)
+    def argument(self, scope: Scope, argument: str, role: str = "oblique") -> list[Node]:
+        """``NP[class]``; ``=``: of the subject's class, ``<``: what the verb's subject is."""
+        match argument:
+            case "<":
+                slot = scope.verb.subject
+            case "=":
+                slot = Slot("", (scope.subject_cls,), True)
+            case "goal":
+                slot = scope.verb.goal
+            case _:
+                slot = self.scene.slots.get(argument) or Slot("", ())
+        return self.noun_phrase(slot, scope, role)[0] if slot.classes else []
 
     def noun_phrase(self, slot: Slot, outer: Scope, role: str) -> tuple[list[Node], Scope]:
         """Write a noun phrase of one of the slot's classes; return it with its own scope."""
         scope = outer.inner()
         scope.cls, scope.certain, scope.role = self.one_of(slot.classes), slot.certain, role
-        scope.agreement = 3
-        symbol = f"NP.{scope.cls}"
-        if symbol not in self.grammar.rules:
-            symbol = f"NP.{self.lexicon['names'].get(scope.cls, 'thing')}"
-        named = scope.cls in self.people or scope.cls in self.lexicon["names"]
-        common = role not in ("subject", "object") and not (role == "oblique" and named)
-        return self.common(scope) if common else self.expand(symbol, scope), scope
+        scope.agreement, scope.pronoun = 3, "it"
+        if role in ("definite", "indefinite", "bare"):
+            return self.common(scope), scope
+        symbol = self._symbol(scope)
+        if symbol == "Pronoun":
+            node = self.personal(scope.pronoun, "Nom" if role == "subject" else "Acc")
+            if node.form not in self.used:
+                self.used.add(node.form)
+                scope.agreement, self.last = int(self.words["pronouns"][scope.pronoun][2]), ""
+                return [node], scope
+            scope.pronoun, symbol = "it", "NP.common"
+        return self.expand(symbol, scope), scope
+
+    def _symbol(self, scope: Scope) -> str:
+        """Choose how a noun phrase names its thing: by a name, a pronoun or a noun."""
+        cls, settings, drawn = self.scene.classes[scope.cls], self.settings, self.uniform()
+        if cls.sense == "person":
+            if scope.role != "oblique" and drawn < settings["he"]:
+                scope.pronoun = ("he", "she", "they")[int(self.uniform() * 3)]
+                return "Pronoun"
+            named = cls.entity and drawn < settings["he"] + settings["named"]
+            return "NP.person" if named else "NP.common"
+        if cls.entity == "ORG":
+            return "NP.ORG" if drawn < settings["org"] else "NP.common"
+        if cls.entity == "LOC":
+            if cls.sense == "place":
+                return "NP.LOC" if drawn < settings["loc"] else "NP.common"
+            if drawn < settings["named"] * 0.4:
+                return "NP.facility"
+        if scope.role in ("subject", "object") and self.uniform() < settings["it"]:
+            scope.pronoun = "it" if self.uniform() < 0.7 else "they"
+            return "Pronoun"
+        return "NP.money" if cls.sense == "money" else "NP.thing"
 
     def prepositional(
         self, slot: Slot, scope: Scope, taken: frozenset[tuple[str, str]]
     ) -> list[Node]:
         inside = scope.inner()
         inside.blocked = taken
-        bare = slot.preposition == "by" and slot.classes == ("vehicle",)
-        nodes, _ = self.noun_phrase(slot, inside, "bare" if bare else "oblique")
+        nodes, _ = self.noun_phrase(slot, inside, "oblique")
         return marked(slot.preposition, nodes)
 
     def common(self, scope: Scope, argument: str = "") -> list[Node]:
-        noun = scope.noun = self.grammar.nouns[scope.cls].draw(self.uniform())
-        many = noun.kind == "sg" and self.uniform() < 0.18 and scope.role != "bare"
+        before = len(self.used)
+        noun = scope.noun = self.fresh(self.scene.nouns[scope.cls])
+        if argument == "again" and len(self.used) == before:
+            return []  # a list names nothing twice
+        many = noun.kind == "sg" and scope.role != "bare" and self.uniform() < 0.42
         scope.number = "pl" if many else noun.kind
         scope.agreement = 2 if scope.number == "pl" else 3
+        person = self.scene.classes[scope.cls].sense == "person"
+        scope.pronoun = (
+            "they" if scope.number == "pl" else self.gender(noun.lemma) if person else "it"
+        )
         bare = scope.role == "bare" or noun.kind == "proper"
         return self.expand("Common.bare" if bare else "Common", scope)
 
     def plenty(self, scope: Scope, argument: str) -> list[Node]:
         """The bare noun after "some of the"."""
-        scope.noun = self.grammar.nouns[scope.cls].draw(self.uniform())
+        scope.noun = self.fresh(self.scene.nouns[scope.cls])
         scope.number = "pl"
         return self.word(scope, "") if scope.noun.kind == "sg" else []
 
-    def bare(self, scope: Scope, argument: str) -> list[Node]:
-        """A noun phrase that stands for an opinion: "terrible food"."""
-        scope.cls = scope.subject_cls = self.one_of(self.lexicon["groups"]["judged"].split())
-        scope.noun = self.grammar.nouns[scope.cls].draw(self.uniform())
-        scope.number = "mass" if scope.noun.kind == "mass" else "pl"
-        return self.expand("Bare.phrase", scope)
+    def plain(self, scope: Scope, argument: str) -> list[Node]:
+        """A bare noun: what a question asks for, or anything of the scene."""
+        asked = scope.frame in ("tr", "pt")
+        scope.cls = self.one_of(scope.verb.object.classes if asked else self.scene.things)
+        scope.noun = self.fresh(self.scene.nouns[scope.cls])
+        scope.number = scope.noun.kind
+        return self.word(scope, "")
+
+    def judged_noun(self, scope: Scope, argument: str) -> list[Node]:
+        """A noun that stands for an opinion: "a terrible meal", "terrible food"."""
+        if not self.scene.judged:
+            return []
+        scope.cls = scope.subject_cls = self.one_of(self.scene.judged)
+        scope.noun = self.fresh(self.scene.nouns[scope.cls])
+        singular = scope.noun.kind in ("sg", "one")
+        if (argument == "sg") != singular and (argument == "sg" or scope.noun.kind == "one"):
+            return []
+        scope.number = "pl" if argument == "pl" and scope.noun.kind == "sg" else scope.noun.kind
+        return self.word(scope, "")
+
+    def owner_noun(self, scope: Scope, argument: str) -> list[Node]:
+        noun = self.fresh(self.scene.nouns[self.one_of(self.scene.people)])
+        return [noun_node(noun, "pl" if noun.kind == "pl" else "sg")]
 
     def word(self, scope: Scope, argument: str) -> list[Node]:
         """The noun of this phrase, or any singular noun of the class that is the argument."""
-        noun, number = (None, "sg") if argument else (scope.noun, scope.number)
-        while noun is None or (argument and noun.kind == "pl"):
+        if argument:
             cls = scope.subject_cls if argument == "=" else argument
-            noun = self.grammar.nouns[cls].draw(self.uniform())
+            noun = self.fresh(self.scene.nouns[cls])
+            number = noun.kind if noun.kind == "pl" else "sg"
+        elif scope.role == "name":
+            noun = self.fresh(self.scene.nouns[scope.cls])
+            number = noun.kind if noun.kind == "pl" else "sg"
+        else:
+            noun, number = scope.noun, scope.number
         self.last = noun.cls
-        if noun.kind == "proper":
-            return [Node(noun.lemma, noun.lemma, "PROPN", "NNP")]
-        if number == "pl":
-            return [Node(noun.plural, noun.lemma, "NOUN", "NNS")]
-        return [Node(noun.lemma, noun.lemma, "NOUN", "NN")]
+        return [noun_node(noun, number)]
 
     def determiner(self, scope: Scope, argument: str) -> list[Node]:
-        symbol = f"Det.{scope.cls}"
-        if symbol not in self.grammar.rules:
-            number = {"one": "sg"}.get(scope.number, scope.number)
-            symbol = {"definite": "Det.definite", "indefinite": f"Det.indefinite.{number}"}.get(
-                scope.role, f"Det.{number}"
-            )
-        return self.expand(symbol, scope)
+        sense = self.scene.classes[scope.cls].sense
+        for symbol in (f"Det.{scope.cls}", f"Det.{sense}"):
+            if symbol in self.rules:
+                return self.expand(symbol, scope)
+        number = {"one": "sg"}.get(scope.number, scope.number)
+        symbols = {"definite": "Det.definite", "indefinite": f"Det.indefinite.{number}"}
+        return self.expand(symbols.get(scope.role, f"Det.{number}"), scope)
 
     def modifier(self, scope: Scope, argument: str) -> list[Node]:
         """A prepositional phrase of the noun, which neither the verb nor another noun takes."""
         cls = scope.subject_cls if argument else scope.cls
-        if cls not in self.grammar.modifiers:
+        if cls not in self.scene.modifiers:
             return []
-        slot = self.grammar.modifiers[cls].draw(self.uniform())
+        slot = self.scene.modifiers[cls].draw(self.uniform())
         inner = self.one_of(slot.classes)
-        if slot.preposition == "+" or (slot.preposition, inner) in scope.blocked:
+        if (slot.preposition, inner) in scope.blocked:
             return []
-        taken = scope.blocked | self.takes[cls]
+        taken = scope.blocked | self.scene.takes[cls]
         return self.prepositional(Slot(slot.preposition, (inner,), slot.certain), scope, taken)
 
     def compound(self, scope: Scope, argument: str) -> list[Node]:
-        if scope.cls not in self.grammar.modifiers:
+        compounds = self.scene.compounds.get(scope.cls)
+        if compounds is None:
             return []
-        slot = self.grammar.modifiers[scope.cls].draw(self.uniform())
-        if slot.preposition != "+":
+        slot = compounds.draw(self.uniform())
+        last = self.last
+        noun = self.fresh(self.scene.nouns[self.one_of(slot.classes)])
+        self.last = last
+        return [noun_node(noun, "sg")]
+
+    def region_name(self, scope: Scope, argument: str) -> list[Node]:
+        """The name of a place before what is there: "a London hotel"."""
+        sense = self.scene.classes[scope.cls].sense
+        common = scope.noun.kind == "proper" or scope.cls in ("kin", "friend", "region")
+        if common or sense not in ("person", "org", "building", "event"):
             return []
-        return self.word(scope, slot.classes[0])
+        last = self.last
+        nodes = self.name(scope, "LOC")
+        self.last = last
+        return nodes
+
+    def own_name(self, scope: Scope, argument: str) -> list[Node]:
+        """The name of the one that was just named by a noun: "the teacher, Anna Novak,"."""
+        entity = self.scene.classes[scope.cls].entity
+        return self.name(scope, entity) if entity and scope.number in ("sg", "one") else []
 
     def relative(self, scope: Scope, argument: str) -> list[Node]:
         nodes = self.expand("RelativeClause", scope) if self.last == scope.cls else []
@@ -244,69 +224,91 @@ class PhraseWriter:
         return nodes
 
     def relative_pronoun(self, scope: Scope, argument: str) -> list[Node]:
-        who = scope.cls in self.people
+        who = self.scene.classes[scope.cls].sense == "person"
         form, xpos = ("who", "WP") if who else ("which", "WDT")
-        if self.uniform() < 0.4:
+        if scope.role != "name" and self.uniform() < 0.6:
             form, xpos = "that", "WDT"
-        return [Node(form, form, "PRON", xpos)]
+        node = Node(form, form, "PRON", xpos)
+        node.feats = "PronType=Rel"
+        return [node]
 
-    def pronoun(self, scope: Scope, argument: str) -> list[Node]:
-        taken = scope.subject[-1].lemma if scope.subject else ""
-        word = taken
-        while word == taken:
-            things = ("it", "it", "they")
-            word = self.one_of(things) if argument else self.pronouns.draw(self.uniform())
-        form, agreement = self.lexicon["pronouns"][word].split()
-        scope.agreement, self.last = int(agreement), ""
-        return [Node(word if scope.role == "subject" else form, word, "PRON", "PRP")]
+    def possessive(self, scope: Scope, argument: str) -> list[Node]:
+        if scope.owner and scope.role != "subject" and self.uniform() < 0.7:
+            return [self.personal(scope.owner, "Gen")]
+        if not self.opinions and self.settings["me"] < 0.1:  # nobody is there whose it could be
+            return [Node("the", "the", "DET", "DT", "det")]
+        return [self.personal(self.pronouns.draw(self.uniform()), "Gen")]
 
     def plural(self, scope: Scope, argument: str) -> list[Node]:
-        scope.agreement = 2
+        scope.agreement, scope.pronoun = 2, "they"
         return []
 
+    # Adverbs and adjectives.
+
     def adverb(self, scope: Scope, argument: str) -> list[Node]:
-        word = self.grammar.adverbs[argument].draw(self.uniform())
+        if argument == "own":
+            adverbs = scope.verb.adverbs
+            if not adverbs:
+                return []
+            word = self.one_of(adverbs)
+        elif argument == "opinion":
+            kind = "praise" if scope.polarity > 0 else "blame"
+            word = self.adverbs[kind].draw(self.uniform())
+        elif argument == "frequency":
+            if any(node.lemma == "not" for node in (*scope.finite, *scope.rest)):
+                return []
+            kind = "past" if scope.tense in ("past", "perfect") else "frequency"
+            kind = "state" if scope.verb.stative or scope.verb.lemma == "be" else kind
+            word = self.adverbs[kind].draw(self.uniform())
+        else:
+            word = self.adverbs[argument].draw(self.uniform())
         return [Node(word, word, "ADV", "RB")]
 
-    def describing(self, cls: str, polarity: int | None) -> list[Node]:
-        adjectives = self.grammar.adjectives.get((cls, polarity))
+    def describing(self, cls: str, polarity: int | None, place: str) -> list[Node]:
+        adjectives = self.scene.adjectives.get((cls, polarity, place))
         if adjectives is None:
             return []
         word = adjectives.draw(self.uniform())
-        for _ in range(9):  # "good and good" reads badly
-            if word != self.adjective:
+        for _ in range(6):
+            if word not in self.used:
                 break
             word = adjectives.draw(self.uniform())
-        self.adjective = word
+        else:
+            return []
+        self.used.add(word)
         return [Node(word, word, "ADJ", "JJ")]
 
     def attribute(self, scope: Scope, argument: str) -> list[Node]:
-        return self.describing(scope.cls, 0 if scope.polarity else None)
+        return self.describing(scope.cls, 0 if scope.polarity else None, "<")
+
+    def judged(self, scope: Scope, argument: str) -> list[Node]:
+        return self.describing(scope.cls, scope.polarity, "<")
 
     def predicate(self, scope: Scope, argument: str) -> list[Node]:
-        opinion = scope.polarity if scope.frame == "op" else 0
-        return self.describing(scope.subject_cls, opinion if scope.polarity else None)
+        opinion = scope.polarity if scope.frame in ("op", "cm") else 0
+        cls = scope.object_cls if argument else scope.subject_cls
+        return self.describing(cls, opinion if scope.polarity else None, ">")
 
     def comparative(self, scope: Scope, argument: str) -> list[Node]:
-        nodes = self.describing(scope.subject_cls, 0 if scope.polarity else None)
-        if not nodes or nodes[0].form not in self.lexicon["forms"]["comparative"]:
-            return []
-        nodes[0].form, nodes[0].xpos = self.lexicon["forms"]["comparative"][nodes[0].form], "JJR"
+        nodes = self.predicate(scope, argument)
+        return self.graded(nodes, "er", "more", "RBR", "JJR")
+
+    def superlative(self, scope: Scope, argument: str) -> list[Node]:
+        nodes = self.attribute(scope, argument)
+        nodes = self.graded(nodes, "est", "most", "RBS", "JJS")
+        if nodes:
+            nodes[-1].deprel = "amod"
         return nodes
 
-    def name(self, scope: Scope, argument: str) -> list[Node]:
-        """A name; one with several types only where the context decides which it is."""
-        self.last = ""
-        entity = self.lexicon["names"][argument or scope.cls]
-        bank = self.banks[-1] if self.uniform() < 0.4 else self.banks[0]
-        kinds = self.patterns[entity].draw(self.uniform())
-        while not scope.certain and kinds == [entity]:
-            kinds = self.patterns[entity].draw(self.uniform())
-        words = [bank[kind].draw(self.uniform()) for kind in kinds]
-        nodes = [Node(word, word, "PROPN", "NNP") for word in words]
-        top = 0 if entity == "PER" else len(nodes) - 1
-        for place, node in enumerate(nodes):
-            node.ner = f"{'I' if place else 'B'}-{entity}"
-            if place != top:
-                node.head, node.deprel = nodes[top], "compound" if top else "flat"
-        return nodes
+    def graded(self, nodes: list[Node], ending: str, word: str, rb: str, jj: str) -> list[Node]:
+        if not nodes:
+            return []
+        lemma = nodes[0].lemma
+        irregular = self.words["comparison"].get(lemma)
+        form = irregular.split()[ending == "est"] if irregular else compared(lemma, ending)
+        if form:
+            nodes[0].form, nodes[0].xpos = form, jj
+            return nodes
+        more = Node(word, "much", "ADV", rb, "advmod")
+        more.head = nodes[0]
+        return [more, *nodes]

@@ -53,10 +53,10 @@ _WORLD_TARGETS = (
 )
 _SMALL = Recipe(
     batch_tokens=128,
-    min_updates=80,  # more than half a pass over a thousand sentences: every stage has as many
-    epochs=0.5,
+    min_updates=80,  # more than epochs of a thousand sentences: every stage has as many
+    epochs=0.4,
     evaluations=4,
-    dev_sentences=80,
+    dev_sentences=55,
     encoder_lr=1e-3,
     head_lr=1e-3,
     dropout=0.0,
@@ -65,10 +65,10 @@ _SMALL = Recipe(
     weighting="chance",
     layers=2,
     width=128,
-    vocabulary=2000,
-    mlm_updates=900,
-    mlm_tokens=512,
-    mlm_lr=1.5e-3,
+    vocabulary=3000,
+    mlm_updates=1000,
+    mlm_tokens=1024,
+    mlm_lr=2e-3,
     mlm_rate=0.3,
 )
 

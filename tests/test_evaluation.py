@@ -93,12 +93,12 @@ def test_tasks_on_the_same_sentences_share_a_pass() -> None:
 
 
 def test_perplexity_is_that_of_the_hidden_subwords() -> None:
-    model, sentences = tiny.model(["mlm", "pos"]), tiny.sentences(12)
+    model, sentences = tiny.model(["mlm", "pos"]), tiny.sentences(6)
     scores, counts = Evaluator({"mlm": sentences}, model)(model, tiny.RECIPE)
     again, _ = Evaluator({"mlm": sentences}, model)(model, tiny.RECIPE)
     assert scores == again, "always the same sub-words are hidden"
     assert counts == {}
-    # All twelve fit one batch, in the order of length; its number is 0.
+    # All six fit one batch, in the order of length; its number is 0.
     items = sorted(encode(sentences, model.encoder.subwords, {}), key=lambda i: len(i.encoding.ids))
     batch = mask_subwords(
         collate(items, (), padding=0),

@@ -1,5 +1,7 @@
 """Examples as a dataset, and in a file that is trusted only if it is the right one."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +63,20 @@ def test_what_is_kept_comes_back(
     file = tmp_path_factory.mktemp("kept") / "world" / "train.jsonl"
     assert kept(file, key, lambda: examples) == examples
     assert kept(file, key, never) == examples
-    assert [path.name for path in file.parent.iterdir()] == [file.name]
+    assert {path.name for path in file.parent.iterdir()} == {"train.jsonl", "train.lock"}
+
+
+def test_one_makes_it_while_the_others_wait(tmp_path: Path) -> None:
+    made: list[int] = []
+
+    def make() -> tuple[Example, ...]:
+        made.append(1)
+        time.sleep(0.2)
+        return EXAMPLES
+
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda _: kept(tmp_path / "train.jsonl", "key", make), range(4)))
+    assert found == [EXAMPLES] * 4 and len(made) == 1
 
 
 @pytest.mark.parametrize(

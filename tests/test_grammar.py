@@ -1,109 +1,70 @@
-"""The embedded world's grammar and lexicon: reading, inflection, and what a faulty line says."""
+"""The grammar: items, rules by domain, and what a faulty line says."""
 
 import random
-import re
-from collections import Counter
 
 import pytest
 
-from mtlkit import grammar
-from mtlkit.grammar import DOMAINS, Choices, GrammarError, inflected, item, load, noun, plural
-
-IRREGULAR = {
-    "cut": ("cut", "cut", "cuts", "cutting"),
-    "write": ("wrote", "written", "writes", "writing"),
-    "fly": ("flew", "flown", "flies", "flying"),
-    "go": ("went", "gone", "goes", "going"),
-    "have": ("had", "had", "has", "having"),
-    "dry": ("dried", "dried", "dries", "drying"),
-    "see": ("saw", "seen", "sees", "seeing"),
-    "travel": ("travelled", "travelled", "travels", "travelling"),
-    "open": ("opened", "opened", "opens", "opening"),
-    "watch": ("watched", "watched", "watches", "watching"),
-    "look": ("looked", "looked", "looks", "looking"),
-    "fix": ("fixed", "fixed", "fixes", "fixing"),
-    "play": ("played", "played", "plays", "playing"),
-}
-
-
-@pytest.mark.parametrize("lemma", IRREGULAR)
-def test_inflection_of_verbs(lemma: str) -> None:
-    past, participle, third, progressive = IRREGULAR[lemma]
-    forms = inflected(lemma, past, participle)
-    assert forms["VBZ"] == third
-    assert forms["VBG"] == progressive
-    assert (forms["VB"], forms["VBD"], forms["VBN"]) == (lemma, past, participle)
-
-
-def test_nouns_say_how_they_are_counted() -> None:
-    assert [plural(word) for word in ("dish", "toy", "city")] == ["dishes", "toys", "cities"]
-    assert noun("knife/knives", "blade") == ("knife", "knives", "sg", "blade")
-    assert noun("police*", "org").plural == "police"
-    assert [noun(word, "x").kind for word in ("rice~", "mother^", "Monday")] == [
-        *("mass", "one", "proper")
-    ]
-
-
-def test_choices_follow_their_weights() -> None:
-    rng = random.Random(1)
-    drawn = Counter(Choices("abc", [1, 2, 5]).draw(rng.random()) for _ in range(8000))
-    assert [round(drawn[letter] / 1000) for letter in "abc"] == [1, 2, 5]
-    zipf = Counter(Choices("abc").draw(rng.random()) for _ in range(9000))
-    expected = [9000 / (rank + 2.7) / (1 / 2.7 + 1 / 3.7 + 1 / 4.7) for rank in range(3)]
-    assert [zipf[letter] for letter in "abc"] == pytest.approx(expected, rel=0.05)
+from mtlkit import grammar, lexicon
+from mtlkit.clauses import ClauseWriter
+from mtlkit.grammar import item, rules
+from mtlkit.lexicon import DOMAINS, LexiconError
 
 
 def test_items_of_a_rule() -> None:
-    xpos = {"ADP": "IN"}
-    assert item("case=in/ADP", xpos, "here").literal == ("in", "in", "ADP", "IN")
-    assert item("punct=?/PUNCT", {}, "here").literal == ("?", "?", "PUNCT", "?")
-    assert item("^said/VERB/VBD/say", {}, "here").literal == ("said", "say", "VERB", "VBD")
-    read = item("conj=Opinion[main]~?.25", {}, "here")
+    assert item("case=in/ADP", "here").literal == ("in", "in", "ADP", "IN")
+    assert item("punct=?/PUNCT", "here").literal == ("?", "?", "PUNCT", "?")
+    assert item("^said/VERB/VBD/say", "here").literal == ("said", "say", "VERB", "VBD")
+    read = item("conj=Opinion[main]~?.25", "here")
     assert (read.relation, read.phrase, read.argument) == ("conj", "Opinion", "main")
     assert (read.chance, read.flip, read.head) == (0.25, True, False)
+    assert item("nmod:poss=Owner", "here").relation == "nmod:poss"
 
 
 def test_a_faulty_item_is_shown_with_its_line() -> None:
-    with pytest.raises(GrammarError, match=r"^grammar.txt:7: cannot read 'obj=\['; see the no"):
-        item("obj=[", {}, "grammar.txt:7")
+    with pytest.raises(LexiconError, match=r"^grammar.txt:7: cannot read 'obj=\['; see the no"):
+        item("obj=[", "grammar.txt:7")
 
 
 @pytest.mark.parametrize(
-    ("name", "line", "message"),
+    ("line", "message"),
     [
-        ("grammar.txt", "Text = ^Clause", "rule is 'Symbol weight = items', found 'Text = ^Cl"),
-        ("verbs.tsv", "eat\tate\teaten\ttr\tnmrg\tghost\tdish\t-\t0", "called 'ghost'"),
-        ("adjectives.tsv", "odd\tghost\t0", "no class or group of nouns called 'ghost'"),
+        ("Text = ^Clause", "a rule is 'Symbol weight = items', found 'Text = ^Clause'"),
+        ("Text 1 = ^Clause ^Clause", "a rule has one head '^', found 'Text 1 = ^Clause ^Clause'"),
     ],
 )
-def test_a_faulty_line_is_named(name, line, message, tmp_path, monkeypatch) -> None:
-    for path in grammar.FOLDER.iterdir():
-        (tmp_path / path.name).write_bytes(path.read_bytes())
-    text = (tmp_path / name).read_text("utf-8")
-    (tmp_path / name).write_text(f"{text}{line}\n", "utf-8")
+def test_a_faulty_rule_is_named(tmp_path, monkeypatch, line: str, message: str) -> None:
+    (tmp_path / "grammar.txt").write_text(f"# rules\n{line}\n", "utf-8")
     monkeypatch.setattr(grammar, "FOLDER", tmp_path)
-    with pytest.raises(
-        GrammarError, match=f"^{name}:{text.count(chr(10)) + 1}: .*?{re.escape(message)}"
-    ):
-        load.__wrapped__("news")
+    with pytest.raises(LexiconError) as error:
+        rules("news")
+    assert str(error.value) == f"grammar.txt:2: {message}"
+
+
+def test_rules_of_a_domain_replace_the_general_ones(tmp_path, monkeypatch) -> None:
+    (tmp_path / "grammar.txt").write_text(
+        "A 1 = ^x/NOUN\nA 2 = ^y/NOUN\nA@news 1 = ^z/NOUN\nB 1 =\n", "utf-8"
+    )
+    monkeypatch.setattr(grammar, "FOLDER", tmp_path)
+    assert [items[0].literal[0] for items in rules("news")["A"].things] == ["z"]
+    assert [items[0].literal[0] for items in rules("guide")["A"].things] == ["x", "y"]
+    assert rules("guide")["B"].things == [()]
 
 
 @pytest.mark.parametrize("domain", DOMAINS)
-def test_every_word_and_symbol_can_be_used(domain: str) -> None:
-    """No rule without words: every class has adjectives of both polarities where it is judged."""
-    read = load(domain)
-    for cls in read.lexicon["groups"]["judged"].split():
-        assert {(cls, sign) for sign in (1, -1)} <= set(read.adjectives)
-    for pool in ("main", "say", "object", "exist") if domain == "news" else ("main",):
-        assert read.verbs["pool", pool].things
-
-
-def test_the_lexicon_is_large_and_its_lemmas_are_shared_by_parts_of_speech() -> None:
-    nouns, verbs = set(), set()
-    for domain in DOMAINS:
-        read = load(domain)
-        nouns |= {entry.lemma for words in read.nouns.values() for entry in words.things}
-        verbs |= {entry.lemma for words in read.verbs.values() for entry in words.things}
-    assert len(nouns | verbs) >= 600
-    assert {"watch", "play", "book", "cook", "water", "plant", "saw"} <= nouns & verbs
-    assert len(nouns & verbs) >= 80
+def test_every_symbol_is_a_rule_or_has_a_method_and_every_rule_is_used(domain: str) -> None:
+    writer = ClauseWriter(domain, "train", random.Random(1))
+    named = {each.phrase for choices in writer.rules.values() for r in choices.things for each in r}
+    by_name = {"Text", "Common", "Common.bare", "VP", "RelativeClause"}
+    prefixes = ("VP.", "NP.", "Det.", "When.", "Time.")
+    # What only another domain's sentences use is there too.
+    elsewhere = {
+        each.phrase
+        for other in DOMAINS
+        for choices in rules(other).values()
+        for rule in choices.things
+        for each in rule
+    }
+    for symbol in writer.rules:
+        used = symbol in named | by_name | elsewhere or symbol.startswith(prefixes)
+        assert used or symbol in writer.phrases, f"{symbol} is never used"
+    assert lexicon.words()["domains"].keys() == set(DOMAINS)

@@ -507,7 +507,7 @@ def test_data_and_doctor_say_what_there_is(
     assert main(["data", "list", "world", "gum"]) == 0
     head, world_row, gum, place = capsys.readouterr().out.splitlines()
     assert head.split() == ["corpus", "tasks", "files", "MB", "state"]
-    assert world_row.startswith("world   pos ner dep sentiment mlm") and "here" in world_row
+    assert world_row.startswith("world   pos ner dep stype sentiment mlm") and "here" in world_row
     assert re.fullmatch(r"gum +pos .* 0/\d+ +\d+\.\d +to get it: mtlkit data fetch gum", gum)
     assert place == f"in {tmp_path}"
     assert main(["data", "fetch", "world"]) == 0

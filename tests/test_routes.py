@@ -283,7 +283,10 @@ def test_an_error_shows_the_place_and_what_was_expected(block: str, message: str
         (lambda: Task("por"), "unknown task 'por': did you mean 'pos'?"),
         (lambda: Task("pos", True), "pos has labels True: expected a number of sentences"),
         (lambda: Task("pos", 1.5), "pos has labels 1.5: expected a number of sentences"),  # type: ignore[arg-type]
-        (lambda: Task("stype", corpus="ewt"), "'ewt' has no labels for stype: expected one of gum"),
+        (
+            lambda: Task("stype", corpus="ewt"),
+            "'ewt' has no labels for stype: expected one of world, gum",
+        ),
         (lambda: Task("pos", subset="review"), "unknown subset of gum 'review'"),
         (lambda: Stage(()), "a stage without a task: expected one or more"),
         (lambda: Stage((Task("pos"), Task("pos", 5))), "task 'pos' occurs twice in a stage"),

@@ -1,23 +1,21 @@
 """The embedded world: valid trees, reproducible, hard for the reasons that it promises."""
 
+import shutil
 import subprocess
 import sys
-import time
 from collections import Counter, defaultdict
 from functools import cache
 
 import pytest
 
-from mtlkit import conllu, grammar, world
+from mtlkit import conllu, lexicon, scenes, world
 from mtlkit.conllu import Sentence, Word, misc_value
 
 RELATIONS = """
-acl advcl advmod amod appos aux case cc ccomp compound conj cop det discourse expl flat iobj mark
-nmod nsubj nummod obj obl parataxis punct root vocative xcomp
+acl acl:relcl advcl advmod amod appos aux aux:pass case cc ccomp compound compound:prt conj cop
+csubj det det:predet discourse expl flat iobj mark nmod nmod:poss nmod:unmarked nsubj nsubj:pass
+nummod obj obl obl:unmarked parataxis punct root vocative xcomp
 """
-VOWEL_U = {"uncle", "uncles", "ugly", "update", "updates"}
-OPINIONS = {"recommend": 1, "love": 1, "enjoy": 1, "like": 1, "impress": 1, "delight": 1}
-OPINIONS |= {"hate": -1, "regret": -1, "disappoint": -1, "annoy": -1, "break": -1}
 
 
 @cache
@@ -26,13 +24,8 @@ def sample(n: int = 3000, split: str = "train", domain: str | None = None) -> tu
 
 
 @cache
-def nouns() -> dict[str, set[str]]:
-    """The classes of each noun."""
-    found = defaultdict(set)
-    for cls, words in grammar.load("news").nouns.items():
-        for noun in words.things:
-            found[noun.lemma].add(cls)
-    return found
+def setting(name: str | None) -> scenes.Scene:
+    return scenes.scene(name or "")
 
 
 def children(sentence: Sentence, number: int) -> list[tuple[int, Word]]:
@@ -46,53 +39,65 @@ def name_words(sentences: tuple[Sentence, ...]) -> Counter[str]:
 # ---- trees
 
 
+def test_the_official_validator_finds_no_error(tmp_path) -> None:
+    """Levels 1 to 3 of the validator of Universal Dependencies; warnings count too."""
+    path = tmp_path / "world.conllu"
+    conllu.write(path, world.generate(2000, seed=7))
+    command = [sys.executable, "-m", "udtools.cli", "--lang", "ud", "--level", "3", str(path)]
+    if validator := shutil.which("udvalidate", path=str(sys.prefix) + "/bin"):
+        command = [validator, *command[3:]]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    assert "PASSED" in done.stdout + done.stderr and "WARNING" not in done.stdout + done.stderr
+
+
 def test_sentences_are_valid_conllu_and_come_back_unchanged() -> None:
     text = conllu.format(sample())
     assert conllu.format(conllu.parse(text)) == text
-    used = {word.deprel for sentence in sample() for word in sentence.words}
+    used = {word.deprel for sentence in sample(10_000) for word in sentence.words}
     assert used == set(RELATIONS.split())
 
 
-def test_trees_are_projective_and_heads_are_words_not_punctuation() -> None:
-    for sentence in sample():
-        arcs = [(min(n, h), max(n, h)) for n, h in enumerate(sentence.heads, start=1) if h]
-        for low, high in arcs:
-            assert not any(low < a < high < b or a < low < b < high for a, b in arcs)
-            assert not (sentence.words[high - 1].deprel == "punct" == sentence.words[low - 1].upos)
-        for word in sentence.words:
-            governor = sentence.words[word.head - 1] if word.head else None
-            assert governor is None or governor.upos not in ("PUNCT", "ADP", "DET", "PART")
-
-
-def test_functions_agree_with_parts_of_speech() -> None:
+def test_functions_agree_with_parts_of_speech_and_heads_are_content_words() -> None:
     expected = {"det": {"DET"}, "case": {"ADP", "PART"}, "aux": {"AUX"}, "cop": {"AUX"}}
     expected |= {"punct": {"PUNCT"}, "mark": {"SCONJ", "PART"}, "cc": {"CCONJ"}, "amod": {"ADJ"}}
-    for word in (word for sentence in sample() for word in sentence.words):
-        assert word.upos in expected.get(word.deprel, {word.upos})
+    for sentence in sample():
+        for word in sentence.words:
+            assert word.upos in expected.get(word.deprel, {word.upos})
+            governor = sentence.words[word.head - 1] if word.head else None
+            assert governor is None or governor.upos not in ("PUNCT", "ADP", "PART", "AUX")
 
 
 def test_punctuation_capitals_and_articles() -> None:
-    for sentence in sample():
+    for sentence in sample(6000):
         text = sentence.comment("text") or ""
         spaced = "".join(
             word.form + " " * (misc_value(word, "SpaceAfter") != "No") for word in sentence.words
         )
         assert text == spaced.rstrip()
-        assert sentence.forms[-1] in ".!?"
-        assert ", ." not in text and ",." not in text and ",," not in text and " ," not in text
-        letters = [letter for letter in text if letter.isalpha()]
-        assert letters[0].isupper() or text == text.lower()
+        assert not {", .", ",.", ",,", " ,", ",;", ", ,", "  "} & {
+            text[k : k + 2] for k in range(len(text))
+        }
+        assert sentence.words[0].upos != "PUNCT" or sentence.words[0].form == "“"
+        first = text.lstrip("“")[0]
+        assert first.isupper() or first.isdigit() or first == "$" or text == text.lower()
         for article, after in zip(sentence.forms, sentence.forms[1:], strict=False):
-            if article.lower() in ("a", "an"):
-                assert (article.lower() == "an") == (
-                    after[0].lower() in "aeio" or after.lower() in VOWEL_U
+            if (
+                article.lower() in ("a", "an")
+                and sentence.words[sentence.forms.index(article)].upos == "DET"
+            ):
+                vowel = after[0].lower() in "aeio8" or after[0].lower() == "u"
+                silent = after.lower().startswith(("hour", "honest", "honou", "heir"))
+                spoken = after.lower().startswith(
+                    ("uni", "use", "usu", "uk", "euro", "one", "once")
                 )
+                assert (article.lower() == "an") == ((vowel or silent) and not spoken), text
 
 
 def test_pronouns_have_the_case_of_their_function() -> None:
     for word in (word for sentence in sample(6000) for word in sentence.words):
         if word.xpos == "PRP" and word.lemma not in ("it", "you"):
-            nominative = word.deprel == "nsubj"
+            nominative = word.deprel.startswith("nsubj")
             assert (word.form.lower() == word.lemma.lower()) == nominative
 
 
@@ -104,15 +109,27 @@ def test_verbs_agree_with_their_subjects() -> None:
             if word.xpos not in ("VBZ", "VBP"):
                 continue
             clause = number if word.upos == "VERB" else word.head
-            subjects = [w for _, w in children(sentence, clause) if w.deprel == "nsubj"]
-            for subject in subjects:
+            for place, subject in children(sentence, clause):
+                if not subject.deprel.startswith("nsubj") or "Rel" in subject.feats:
+                    continue
+                both = any(child.deprel == "conj" for _, child in children(sentence, place))
                 if subject.lemma in ("I", "you", "we", "they") or subject.xpos == "NNS":
-                    assert word.xpos == "VBP"
-                    checked += 1
-                elif subject.lemma in ("he", "she", "it"):
-                    assert word.xpos == "VBZ"
-                    checked += 1
+                    assert word.xpos == "VBP", sentence.comment("text")
+                elif subject.lemma in ("he", "she", "it") or (subject.xpos == "NNP" and not both):
+                    assert word.xpos == "VBZ", sentence.comment("text")
+                checked += 1
     assert checked > 300
+
+
+def test_types_of_sentences() -> None:
+    found = defaultdict(list)
+    for sentence in sample(6000):
+        found[sentence.comment("s_type")].append(sentence)
+    assert set(found) == {"decl", "imp", "q", "wh", "frag", "intj"}
+    assert all(sentence.forms[-1] == "?" for kind in ("q", "wh") for sentence in found[kind])
+    assert all("Mood=Imp" in "".join(w.feats for w in s.words) for s in found["imp"])
+    assert all(s.words[s.heads.index(0)].upos == "INTJ" for s in found["intj"])
+    assert Counter({kind: len(each) for kind, each in found.items()}).most_common(1)[0][0] == "decl"
 
 
 # ---- the same everywhere
@@ -156,15 +173,17 @@ def test_text_is_words_of_the_same_language() -> None:
     labelled = Counter(word.form.lower() for s in sample() for word in s.words)
     plain = Counter(form.lower() for words in world.text(3000, seed=1) for form in words)
     common = {form for form, _ in labelled.most_common(100)}
-    assert len(common & {form for form, _ in plain.most_common(130)}) >= 95
+    assert len(common & {form for form, _ in plain.most_common(130)}) >= 90
 
 
 def test_checksum_depends_on_the_data(tmp_path, monkeypatch) -> None:
     before = world.checksum()
     assert len(before) == 64 and before == world.checksum()
-    for path in grammar.FOLDER.iterdir():
-        (tmp_path / path.name).write_bytes(path.read_bytes() + b"\n")
-    monkeypatch.setattr(world, "FOLDER", tmp_path)
+    shutil.copytree(lexicon.FOLDER, tmp_path / "world")
+    monkeypatch.setattr(world, "FOLDER", tmp_path / "world")
+    assert world.checksum() == before
+    with (tmp_path / "world" / "scenes" / "court.txt").open("a", encoding="utf-8") as file:
+        file.write("# one line more\n")
     assert world.checksum() != before
 
 
@@ -206,10 +225,10 @@ def test_spans_of_names_are_well_formed_and_of_proper_nouns() -> None:
 
 
 def test_held_out_names_are_in_dev_and_test_only() -> None:
-    train = name_words(sample(4000))
+    train = name_words(sample(6000))
     train.update(form.lower() for words in world.text(4000, seed=3) for form in words)
     for split, name in (("dev", "zara"), ("test", "ingrid")):
-        held_out = name_words(sample(2000, split))
+        held_out = name_words(sample(3000, split))
         unseen = sum(n for form, n in held_out.items() if form not in train)
         assert name in held_out and name not in train
         assert 0.2 < unseen / sum(held_out.values()) < 0.6
@@ -226,136 +245,120 @@ def test_shared_names_are_of_several_types_and_the_context_decides() -> None:
                 before[sentence.words[place - 1].form][tag] += 1
     assert set(types["Washington"]) == {"PER", "LOC", "ORG"}
     assert set(types["Jordan"]) == {"PER", "LOC"}
-    assert before["in"]["B-LOC"] > 0.8 * before["in"].total()  # else "in Jordan's house"
+    spoken = before["in"]
+    assert spoken["B-LOC"] > 0.8 * spoken.total()  # else "in Jordan's house"
 
 
 # ---- parts of speech and attachment
 
 
-def test_many_words_are_of_several_parts_of_speech() -> None:
-    tags = defaultdict(Counter)
-    for sentence in sample(6000):
-        for word in sentence.words:
-            tags[word.form.lower()][word.upos] += 1
-    ambiguous = {form for form, found in tags.items() if len(found) > 1}
-    share = sum(sum(tags[form].values()) for form in ambiguous) / sum(
-        map(Counter.total, tags.values())
-    )
-    assert len(ambiguous) > 150 and 0.15 < share < 0.5
-    assert {"watch", "play", "book", "to", "that", "before", "like", "may", "round"} <= ambiguous
-
-
 def test_the_most_frequent_tag_of_a_word_is_a_beatable_baseline() -> None:
     tags = defaultdict(Counter)
-    for sentence in sample(1000):
+    for sentence in sample(10_000):
         for word in sentence.words:
             tags[word.form.lower()][word.upos] += 1
     right = total = 0
-    for sentence in sample(1000, "test"):
+    for sentence in sample(2000, "test"):
         for word in sentence.words:
             guess = tags.get(word.form.lower(), Counter({"NOUN": 1})).most_common(1)[0][0]
             right, total = right + (guess == word.upos), total + 1
-    print(f"most frequent tag, 1,000 sentences: {right / total:.3f}")
-    assert 0.86 < right / total < 0.945
+    ambiguous = {form for form, found in tags.items() if len(found) > 1}
+    print(f"most frequent tag, 10,000 sentences: {right / total:.3f}; {len(ambiguous)} homographs")
+    assert 0.85 < right / total < 0.92
+    assert len(ambiguous) > 600
+    assert {"watch", "round", "that", "to", "before", "like", "light", "may"} <= ambiguous
 
 
-def attachments() -> list[tuple[str, str, str, str, str]]:
-    """(relation, verb, object, preposition, its noun) of what follows a common noun as object."""
+def attachments() -> list[tuple[str, str, str, str, str, str]]:
+    """(relation, scene, verb, object, preposition, its noun) of what follows a common object."""
     found = []
-    for sentence in sample(12000):
+    for sentence in sample(10_000):
         for number, word in enumerate(sentence.words, start=1):
             place = children(sentence, number)
             marks = [n for n, child in place if child.deprel == "case" and child.upos == "ADP"]
             if word.upos != "NOUN" or not marks or marks[0] < 2:
                 continue
             before = sentence.words[marks[0] - 2]
-            if before.deprel == "obj" and before.upos == "NOUN" and word.deprel in ("obl", "nmod"):
+            if before.deprel != "obj" or before.upos != "NOUN":
+                continue
+            of_noun = word.deprel == "nmod" and word.head == marks[0] - 1
+            if of_noun or (word.deprel == "obl" and word.head == before.head):
                 verb = sentence.words[before.head - 1]
-                mark = sentence.words[marks[0] - 1].lemma
-                found.append((word.deprel, verb.lemma, before.lemma, mark, word.lemma))
+                mark, scene = sentence.words[marks[0] - 1].lemma, sentence.comment("scene") or ""
+                found.append((word.deprel, scene, verb.lemma, before.lemma, mark, word.lemma))
     return found
 
 
 def test_attachment_follows_selectional_preference_and_only_one_reading_is_preferred() -> None:
-    takes = grammar.load("news").licensed
-    verbs, givers = defaultdict(set), set()
-    for domain in world.DOMAINS:
-        for entries in grammar.load(domain).verbs.values():
-            for verb in entries.things:
-                verbs[verb.lemma] |= verb.licensed
-                givers |= {verb.lemma} if verb.frame == "di" else set()
-    relations = Counter()
-    for relation, verb, noun, mark, inner in attachments():
-        by_noun = {(one, mark, two) in takes for one in nouns()[noun] for two in nouns()[inner]}
-        by_verb = {(mark, two) in verbs[verb] for two in nouns()[inner]}
-        receiver = mark == "to" and verb in givers and relation == "obl"
-        if inner in nouns() and not receiver and "moment" not in nouns()[inner]:
-            preferred = by_noun if relation == "nmod" else by_verb
-            assert True in preferred, (relation, verb, noun, mark, inner)
-            relations[mark, relation] += 1
-            if len(by_noun) == len(by_verb) == 1:  # no homonyms
-                assert by_noun != by_verb
+    classes: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+    licensed: dict[str, dict[str, set[tuple[str, str]]]] = defaultdict(lambda: defaultdict(set))
+    for scene in map(setting, scenes.shares()):
+        for cls, words in scene.nouns.items():
+            for noun in words.things:
+                classes[scene.name][noun.lemma].add(cls)
+        for verb in scene.pools["pool", "main"].things:
+            licensed[scene.name][verb.lemma] |= verb.licensed
+    relations, clear = Counter(), 0
+    for relation, name, verb, noun, mark, inner in attachments():
+        known = classes[name]
+        times = {"moment", "dayparts", "span"} & known.get(inner, {"span"})
+        if times or noun not in known or (mark == "to" and relation == "obl"):
+            continue  # "in the morning" goes with any verb, "to the guest" with those of giving
+        takes = setting(name).takes
+        by_noun = {(mark, k) in takes.get(c, ()) for c in known[noun] for k in known[inner]}
+        by_verb = {(mark, k) in licensed[name][verb] for k in known[inner]}
+        preferred, other = (by_noun, by_verb) if relation == "nmod" else (by_verb, by_noun)
+        assert True in preferred, (relation, name, verb, noun, mark, inner)
+        relations[mark, relation] += 1
+        if len(by_noun) == len(by_verb) == 1:  # no homonyms
+            assert other == {False}, (relation, name, verb, noun, mark, inner)
+            clear += 1
+    assert clear > 500
     ambiguous = {
         mark for mark, _ in relations if min(relations[mark, "nmod"], relations[mark, "obl"]) >= 10
     }
-    assert {"with", "from", "on", "in", "for"} <= ambiguous
-
-
-def test_a_spoon_is_for_eating_and_onions_are_in_the_soup() -> None:
-    found = defaultdict(Counter)
-    for relation, verb, _, mark, inner in attachments():
-        found[verb, mark, min(nouns().get(inner, {""}))][relation] += 1
-    assert set(found["eat", "with", "cutlery"]) == {"obl"}
-    assert set(found["eat", "with", "ingredient"]) == {"nmod"}
-    read = [found[key] for key in list(found) if key[:2] == ("read", "about")]
-    assert set(sum(read, Counter())) == {"nmod"}
-    verbs = ("ask", "question", "phone", "email")
-    asked = [found[key] for key in list(found) if key[0] in verbs and key[1] == "about"]
-    assert set(sum(asked, Counter())) == {"obl"}
+    assert {"with", "from", "on", "in", "for", "at"} <= ambiguous
+    shares = Counter(relation for (_, relation), n in relations.items() for _ in range(n))
+    assert 0.35 < shares["nmod"] / shares.total() < 0.65  # neither reading wins by habit
 
 
 # ---- sentiment
 
 
-def signs() -> dict[tuple[str, str], int]:
-    """(adjective, class) to polarity, read from the table by hand."""
-    found = {}
-    groups = grammar.load("review").lexicon["groups"]
-    for line in (grammar.FOLDER / "adjectives.tsv").read_text("utf-8").splitlines():
-        if line[0] != "#":
-            word, described, polarity = line.split("\t")
-            by_class = {p[1:]: p[0] for p in polarity.split(",")}
-            for name in described.split(","):
-                for cls in groups.get(name, name).split():
-                    sign = by_class.get(cls, by_class.get("", "0"))
-                    found[word, cls] = {"+": 1, "-": -1, "0": 0}[sign]
+@cache
+def signs(name: str) -> dict[tuple[str, str], set[int]]:
+    """(adjective, noun) and (verb, "") to what they say of a thing, read from a scene's pools."""
+    scene, found = setting(name), defaultdict(set)
+    for cls, sign, place in scene.adjectives:
+        for word in scene.adjectives[cls, sign, place].things if sign else ():
+            for noun in scene.nouns[cls].things:
+                found[word, noun.lemma].add(sign)
+    for sign, pool in ((1, "good"), (-1, "bad")):
+        for verb in scene.pools["pool", pool].things:
+            found[verb.lemma, ""].add(sign)
     return found
 
 
-def polarities(sentence: Sentence, number: int, adjectives: dict[tuple[str, str], int]) -> set[int]:
-    """What the rule says of a clause: its opinion word's sign, turned by each negation."""
-    word = sentence.words[number - 1]
-    inner = children(sentence, number)
+def polarity(sentence: Sentence, number: int) -> set[int]:
+    """What the rule says of a clause: its opinion word's sign, turned by a negation."""
+    word, inner = sentence.words[number - 1], children(sentence, number)
     turn = -1 if any(child.lemma in ("not", "never") for _, child in inner) else 1
-    clauses = [n for n, child in inner if child.deprel == "ccomp"]
-    if clauses:
-        return {turn * sign for sign in polarities(sentence, clauses[0], adjectives)}
-    if word.upos == "VERB":
-        return {turn * OPINIONS[word.lemma]} if word.lemma in OPINIONS else set()
-    about = [c.lemma for _, c in inner if c.deprel == "nsubj"] + [word.lemma]
-    adjective = [c.lemma for _, c in inner if c.deprel == "amod"] if word.upos == "NOUN" else []
-    found = {
-        adjectives.get((one, cls), 0)
-        for one in adjective or [word.lemma]
-        for cls in nouns()[about[0]]
-    }
-    return {turn * sign for sign in found if sign}
+    for place, child in inner:
+        if child.deprel == "ccomp":
+            return {turn * sign for sign in polarity(sentence, place)}
+    known = signs(sentence.comment("scene") or "")
+    if word.upos == "NOUN":
+        pairs = [(child.lemma, word.lemma) for _, child in inner if child.deprel == "amod"]
+    elif word.upos == "ADJ":
+        pairs = [(word.lemma, child.lemma) for _, child in inner if child.deprel == "nsubj"]
+    else:
+        pairs = [(word.lemma, "")]
+    return {turn * sign for pair in pairs for sign in known.get(pair, ())}
 
 
 def test_sentiment_follows_words_negation_and_contrast() -> None:
-    adjectives = signs()
     shapes = Counter()
-    for sentence in sample(3000, "train", "review"):
+    for sentence in sample(4000, "train", "review"):
         label = {"positive": 1, "negative": -1}[sentence.comment("sentiment") or ""]
         root = sentence.heads.index(0) + 1
         clauses = [n for n, child in children(sentence, root) if child.deprel == "conj"]
@@ -363,7 +366,7 @@ def test_sentiment_follows_words_negation_and_contrast() -> None:
             n for n in clauses if any(child.lemma == "but" for _, child in children(sentence, n))
         ]
         for decisive in [*contrast, root, *clauses]:
-            found = polarities(sentence, decisive, adjectives)
+            found = polarity(sentence, decisive)
             if found:
                 break
         assert label in found, sentence.comment("text")
@@ -372,9 +375,9 @@ def test_sentiment_follows_words_negation_and_contrast() -> None:
 
 
 def test_only_reviews_have_a_sentiment_and_it_is_balanced() -> None:
-    labels = Counter(s.comment("sentiment") for s in sample(3000, "train", "review"))
+    labels = Counter(s.comment("sentiment") for s in sample(4000, "train", "review"))
     assert set(labels) == {"positive", "negative"}
-    assert abs(labels["positive"] - labels["negative"]) < 250
+    assert abs(labels["positive"] - labels["negative"]) < 300
     for sentence in sample():
         assert (sentence.comment("sentiment") is not None) == (
             sentence.comment("domain") == "review"
@@ -387,26 +390,35 @@ def test_only_reviews_have_a_sentiment_and_it_is_balanced() -> None:
 def test_domains_differ_in_names_words_and_constructions() -> None:
     names, commands = {}, {}
     for domain in world.DOMAINS:
-        found = sample(600, "train", domain)
+        found = sample(1000, "train", domain)
         assert {sentence.comment("domain") for sentence in found} == {domain}
-        names[domain] = name_words(found).total() / 600
-        commands[domain] = sum("Mood=Imp" in w.feats for s in found for w in s.words) / 600
-    assert names["news"] > 3 * names["review"] > 3 * names["guide"]
-    assert names["message"] > names["review"]
-    assert commands["guide"] > 0.5 > 0.1 > commands["news"]
+        words = sum(len(sentence.words) for sentence in found)
+        names[domain] = name_words(found).total() / words
+        commands[domain] = sum("Mood=Imp" in w.feats for s in found for w in s.words) / 1000
+    assert names["news"] > 2 * names["guide"] and names["message"] > names["review"]
+    assert commands["guide"] > 0.4 > 0.2 > commands["message"] > commands["news"]
 
 
-def test_every_part_of_speech_of_the_grammar_is_used_and_words_are_many() -> None:
-    tags = Counter(word.upos for sentence in sample() for word in sentence.words)
+def test_words_are_many_and_sentences_hardly_ever_come_twice() -> None:
+    tags = Counter(word.upos for sentence in sample(10_000) for word in sentence.words)
     print(*(f"{tag} {n / tags.total():.3f}" for tag, n in tags.most_common()))
-    assert len(tags) == 15  # all of UD but SYM and X
-    lemmas = {w.lemma for s in sample(6000) for w in s.words if w.upos != "PROPN"}
-    assert len(lemmas) > 650
-    assert len({sentence.forms for sentence in sample()}) > 0.95 * len(sample())
+    assert len(tags) == 16  # all of UD but X
+    lemmas = {w.lemma for s in sample(10_000) for w in s.words if w.upos != "PROPN"}
+    assert len(lemmas) > 4500
+    twice = 1 - len({sentence.forms for sentence in sample(10_000)}) / 10_000
+    print(f"{len(lemmas)} lemmas; {twice:.2%} of 10,000 sentences come twice")
+    assert twice < 0.005
 
 
 def test_speed() -> None:
-    world.generate(10, seed=1)
-    start = time.process_time()
-    world.generate(1500, seed=1)
-    assert 1500 / (time.process_time() - start) > 1500  # usually about 7,000 a second
+    """In a process of its own: here, types are checked in every call."""
+    program = (
+        "import time; from mtlkit import world; world.generate(10, seed=1);"
+        "start = time.process_time(); world.generate(4000, seed=1);"
+        "print(4000 / (time.process_time() - start))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    print(f"{float(done.stdout):,.0f} sentences a second")
+    assert float(done.stdout) > 500  # about 2,200 where nothing else runs, half beside other tests

@@ -24,6 +24,7 @@ _WITH_SUBJECT = (
     "ObjectRelative",
 )
 _VERBAL = (*_NONFINITE, *_WITH_SUBJECT, "Who", "Same", "SubjectRelative")
+_INVERTED = ("Inverted", "Asked", "Question")
 _NEGATABLE = ("Clause", "Again", "Inverted", "Passive", "Command")
 _COPULAS = ("ja", "np", "lc", "op", "cm", "jt")
 _BE = (*_COPULAS, "ex")
@@ -138,7 +139,7 @@ class ClauseWriter(PhraseWriter):
         verb, passive = scope.verb, symbol == "Passive"
         slot = verb.object if passive else verb.subject
         if symbol == "Again":
-            scope.agreement = int(self.words["pronouns"][scope.pronoun][2])
+            scope.agreement = self.agreement(scope.pronoun)
             scope.subject = [self.personal(scope.pronoun, "Nom")]
         elif (
             not passive
@@ -151,10 +152,10 @@ class ClauseWriter(PhraseWriter):
                 ]
             )
         ):
-            asked = symbol in ("Inverted", "Asked", "Question")
+            asked = symbol in _INVERTED
             scope.subject_cls = mine[0]
             scope.pronoun = (self.asked if asked else self.pronouns).draw(self.uniform())
-            scope.agreement = int(self.words["pronouns"][scope.pronoun][2])
+            scope.agreement = self.agreement(scope.pronoun)
             scope.subject = [self.personal(scope.pronoun, "Nom")]
         else:
             judged = verb.frame in ("op", "cm") or (scope.polarity and verb.valence)
@@ -163,8 +164,7 @@ class ClauseWriter(PhraseWriter):
             scope.subject_cls, scope.agreement = inside.cls, inside.agreement
             scope.pronoun = inside.pronoun
         if scope.subject:
-            top = next(node for node in scope.subject if node.head is None)
-            top.deprel = "nsubj:pass" if passive else "nsubj"
+            top_of(scope.subject).deprel = "nsubj:pass" if passive else "nsubj"
         if passive:
             scope.object_cls = scope.subject_cls
 
@@ -195,7 +195,7 @@ class ClauseWriter(PhraseWriter):
         first = {"modal": self.modals.draw(self.uniform()), "progressive": "be", "perfect": "have"}
         links = [first[tense]] if tense in first else []
         links += ["be"] * (passive + (scope.frame in _BE))
-        inverted = symbol in ("Inverted", "Asked", "Question")
+        inverted = symbol in _INVERTED
         never = negated and not inverted and tense != "modal" and self.uniform() < 0.12
         if not links and (inverted or (negated and not never)):
             links = ["do"]
@@ -259,7 +259,7 @@ class ClauseWriter(PhraseWriter):
         return [node for node in nodes if node.lemma != "be"] if scope.frame == "ex" else nodes
 
     def complement(self, scope: Scope, argument: str) -> list[Node]:
-        return self.expand("VP.gap" if argument else f"VP.{scope.frame}", scope)
+        return self.expand(f"VP.{scope.frame}", scope)
 
     def copula(self, scope: Scope, argument: str) -> list[Node]:
         """The verb of "it is hard to ...": is or was."""
@@ -290,13 +290,13 @@ class ClauseWriter(PhraseWriter):
             return []
         nodes = self._mentioned(scope, slot, first=not argument)
         if nodes:
-            return marked(slot.preposition, nodes) if slot.preposition else nodes
+            return marked(slot.preposition, nodes)
         role = "definite" if verb.valence and scope.polarity else "object"
         role = "oblique" if verb.frame == "di" else role  # "gave her it" is nobody's English
         nodes, inside = self.noun_phrase(slot, scope, role)
         if not argument:
             scope.object_cls, scope.patient = inside.cls, inside.pronoun
-        return marked(slot.preposition, nodes) if slot.preposition else nodes
+        return marked(slot.preposition, nodes)
 
     def _mentioned(self, scope: Scope, slot: Slot, *, first: bool) -> list[Node]:
         """A pronoun: for the first clause's object, or for those who write and read."""

@@ -53,7 +53,7 @@ class Scope:
     tense = "present"  # past, present, progressive or modal
     subordinate = False  # whether the clause says when or why another one is true
     owner = ""  # the possessive that agrees with the clause's subject
-    role = ""  # subject, object, oblique, bare; definite and indefinite ask for a common noun
+    role = ""  # subject, object, oblique, name; definite and indefinite ask for a common noun
     certain = True  # see lexicon.Slot
     noun: Noun
     number = ""  # sg, pl or mass
@@ -74,10 +74,12 @@ class Scope:
 
 
 def marked(preposition: str, nodes: list[Node]) -> list[Node]:
-    """Put a preposition before a noun phrase, as its case marker."""
+    """Put a preposition, if there is one, before a noun phrase, as its case marker."""
+    if not preposition or not nodes:
+        return nodes
     case = Node(preposition, preposition, "ADP", "IN", "case")
-    case.head = next((node for node in nodes if node.head is None), None)
-    return [case, *nodes] if nodes else []
+    case.head = top_of(nodes)
+    return [case, *nodes]
 
 
 def top_of(nodes: Sequence[Node]) -> Node:
@@ -113,9 +115,7 @@ class Derivation:
                     for place, i in enumerate(items)
                 ]
                 compiled.append((len(items), sorted(bound, key=lambda entry: not entry[2])))
-            self.ready[symbol] = Choices.__new__(Choices)
-            self.ready[symbol].things = compiled
-            self.ready[symbol].bounds, self.ready[symbol].total = choices.bounds, choices.total
+            self.ready[symbol] = choices.of(compiled)
 
     def _call(self, item: Item) -> Callable[[Scope, str], list[Node]]:
         if item.literal:

@@ -1,14 +1,14 @@
-"""Inflection of English words: plurals, verb forms, comparison, adverbs.
+"""Inflection of English words: plurals, verb forms, comparison.
 
 Regular forms follow the spelling rules of Quirk et al. (1985), A Comprehensive Grammar of the
-English Language, sections 3.5-3.10, 5.79-5.81, 7.46 and 7.79; the lexicon lists what they do not
+English Language, sections 3.5-3.10, 5.79-5.81 and 7.79; the lexicon lists what they do not
 give.
 """
 
 import re
 from functools import cache
 
-__all__ = ["adverb", "compared", "doubles", "plural", "verb_forms"]
+__all__ = ["compared", "doubles", "plural", "verb_forms"]
 
 _SIBILANT = r"(s|x|z|ch|sh)$"
 # Stress on the last syllable doubles its consonant; British English also doubles every l.
@@ -88,16 +88,3 @@ def compared(word: str, ending: str) -> str:
     """
     short = re.fullmatch(r"[^aeiouy]*[aeiouy]+[^aeiouy]*e?|[^aeiou]*[aeiou]+[^aeiou]+y", word)
     return _ended(word, ending) if short and not word.endswith(("ed", "ing")) else ""
-
-
-def adverb(word: str) -> str:
-    """Return the adverb of manner of an adjective.
-
-    >>> adverb("happy"), adverb("gentle"), adverb("slow"), adverb("tragic")
-    ('happily', 'gently', 'slowly', 'tragically')
-    """
-    if word.endswith("ic"):
-        return word + "ally"
-    if re.search(r"[^aeiou]le$", word):
-        return word[:-1] + "y"
-    return re.sub(r"y$", "i", word) + "ly"

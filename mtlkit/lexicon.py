@@ -10,6 +10,7 @@ import tomllib
 from bisect import bisect
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from copy import copy
 from functools import cache
 from itertools import accumulate
 from pathlib import Path
@@ -27,9 +28,14 @@ __all__ = [
     "Slot",
     "Table",
     "Verb",
+    "declared",
+    "header",
+    "homographs",
     "irregular",
+    "lines",
     "noun",
     "read",
+    "words",
 ]
 
 FOLDER = DATA / "world"
@@ -62,6 +68,12 @@ class Choices(Generic[T]):
         self.things = things
         self.bounds = list(accumulate(weights or [1 / (r + 2.7) for r in range(len(things))]))
         self.total = self.bounds[-1] if self.bounds else 0.0
+
+    def of(self, things: Sequence[Any]) -> "Choices[Any]":
+        """Choices among other things, with the weights of these."""
+        made = copy(self)
+        made.things = things
+        return made
 
     def draw(self, uniform: float) -> T:
         return self.things[bisect(self.bounds, uniform * self.total)]
@@ -182,8 +194,8 @@ def read(path: Path) -> list[Line]:
     """Read a scene's file into its lines; raises `LexiconError` for what is none."""
     found = []
     for where, line in lines(path):
-        match = re.fullmatch(r"(scene|noun|adj|verb|take|form) ([^:]+):(.*)", line)
-        if match is None:
+        match = re.fullmatch(r"(\w+) ([^:]+):(.*)", line)
+        if match is None or match[1] not in KEYWORDS:
             rule = "a line is 'keyword head: body' with scene, noun, adj, verb, take or form"
             raise LexiconError(f"{where}: {rule}, found {line!r}")
         found.append(Line(where, match[1], match[2].strip(), match[3].strip()))

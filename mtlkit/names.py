@@ -71,6 +71,10 @@ class NameWriter(Derivation):
         node.feats = f"Case={case}|{feats}|{poss}PronType=Prs"
         return node
 
+    def agreement(self, pronoun: str) -> int:
+        """The form of "be" that goes with a pronoun: 1 am, 2 are, 3 is."""
+        return int(self.words["pronouns"][pronoun][2])
+
     def name(self, scope: Scope, argument: str) -> list[Node]:
         """A name; one with several types only where the context decides which it is."""
         self.last = ""

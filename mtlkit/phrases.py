@@ -22,12 +22,10 @@ def _adverbs() -> dict[str, Choices[str]]:
 
 def noun_node(noun: Noun, number: str) -> Node:
     if noun.kind == "proper":
-        node = Node(noun.lemma, noun.lemma, "PROPN", "NNP")
-    elif number == "pl":
-        node = Node(noun.plural, noun.lemma, "NOUN", "NNS")
-    else:
-        node = Node(noun.lemma, noun.lemma, "NOUN", "NN")
-    return node
+        return Node(noun.lemma, noun.lemma, "PROPN", "NNP")
+    if number == "pl":
+        return Node(noun.plural, noun.lemma, "NOUN", "NNS")
+    return Node(noun.lemma, noun.lemma, "NOUN", "NN")
 
 
 class PhraseWriter(NameWriter):
@@ -71,14 +69,14 @@ class PhraseWriter(NameWriter):
         scope = outer.inner()
         scope.cls, scope.certain, scope.role = self.one_of(slot.classes), slot.certain, role
         scope.agreement, scope.pronoun = 3, "it"
-        if role in ("definite", "indefinite", "bare"):
+        if role in ("definite", "indefinite"):
             return self.common(scope), scope
         symbol = self._symbol(scope)
         if symbol == "Pronoun":
             node = self.personal(scope.pronoun, "Nom" if role == "subject" else "Acc")
             if node.form not in self.used:
                 self.used.add(node.form)
-                scope.agreement, self.last = int(self.words["pronouns"][scope.pronoun][2]), ""
+                scope.agreement, self.last = self.agreement(scope.pronoun), ""
                 return [node], scope
             scope.pronoun, symbol = "it", "NP.common"
         return self.expand(symbol, scope), scope
@@ -117,15 +115,14 @@ class PhraseWriter(NameWriter):
         noun = scope.noun = self.fresh(self.scene.nouns[scope.cls])
         if argument == "again" and len(self.used) == before:
             return []  # a list names nothing twice
-        many = noun.kind == "sg" and scope.role != "bare" and self.uniform() < 0.42
+        many = noun.kind == "sg" and self.uniform() < 0.42
         scope.number = "pl" if many else noun.kind
         scope.agreement = 2 if scope.number == "pl" else 3
         person = self.scene.classes[scope.cls].sense == "person"
         scope.pronoun = (
             "they" if scope.number == "pl" else self.gender(noun.lemma) if person else "it"
         )
-        bare = scope.role == "bare" or noun.kind == "proper"
-        return self.expand("Common.bare" if bare else "Common", scope)
+        return self.expand("Common.bare" if noun.kind == "proper" else "Common", scope)
 
     def plenty(self, scope: Scope, argument: str) -> list[Node]:
         """The bare noun after "some of the"."""
@@ -159,12 +156,9 @@ class PhraseWriter(NameWriter):
 
     def word(self, scope: Scope, argument: str) -> list[Node]:
         """The noun of this phrase, or any singular noun of the class that is the argument."""
-        if argument:
-            cls = scope.subject_cls if argument == "=" else argument
+        if argument or scope.role == "name":
+            cls = {"": scope.cls, "=": scope.subject_cls}.get(argument, argument)
             noun = self.fresh(self.scene.nouns[cls])
-            number = noun.kind if noun.kind == "pl" else "sg"
-        elif scope.role == "name":
-            noun = self.fresh(self.scene.nouns[scope.cls])
             number = noun.kind if noun.kind == "pl" else "sg"
         else:
             noun, number = scope.noun, scope.number
@@ -197,9 +191,7 @@ class PhraseWriter(NameWriter):
         if compounds is None:
             return []
         slot = compounds.draw(self.uniform())
-        last = self.last
         noun = self.fresh(self.scene.nouns[self.one_of(slot.classes)])
-        self.last = last
         return [noun_node(noun, "sg")]
 
     def region_name(self, scope: Scope, argument: str) -> list[Node]:

@@ -306,19 +306,15 @@ class Scene:
             yield "pool", "event"
         elif verb.frame in (*EVENTS, "ja", "lc", "np"):
             yield "pool", "state"
-        for cls in dict.fromkeys(verb.subject.classes):
-            if quiet:
-                yield "subject", cls
-            if active and quiet:
-                yield "active", cls
-        if verb.frame in ("tr", "pt"):
-            if not any(self.classes[c].sense == "person" for c in verb.object.classes):
-                yield "pool", "object"
-            for cls in dict.fromkeys(verb.object.classes):
-                if quiet:
-                    yield "object", cls
-                if quiet and active:
-                    yield "patient", cls
+        objects = verb.object.classes if verb.frame in ("tr", "pt") else ()
+        if objects and not any(self.classes[c].sense == "person" for c in objects):
+            yield "pool", "object"
+        kinds = [(verb.subject.classes, "subject", "active"), (objects, "object", "patient")]
+        for classes, whoever, doer in kinds if quiet else []:
+            for cls in dict.fromkeys(classes):
+                yield whoever, cls
+                if active:
+                    yield doer, cls
 
 
 def _weighted(found: Mapping[K, list[tuple[T, float]]]) -> Table[K, T]:

@@ -89,11 +89,11 @@ def _kind(nodes: list[Node]) -> str:
 def _features(node: Node) -> str:
     """The morphological features of a word, in the order that Universal Dependencies ask for."""
     table = words()
-    if node.feats or node.upos in ("PRON", "DET", "PART"):
-        return node.feats or table["features"].get(node.lemma, "_")
-    return (
-        str(table["tags"].get(node.xpos, "_")) if node.upos != "ADV" or node.xpos != "RB" else "_"
-    )
+    if node.feats:
+        return node.feats
+    if node.upos in ("PRON", "DET", "PART"):
+        return str(table["features"].get(node.lemma, "_"))
+    return str(table["tags"].get(node.xpos, "_"))
 
 
 def _sentence(nodes: list[Node], comments: list[str]) -> Sentence:

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from mtlkit.lexicon import DOMAINS
+from mtlkit.recipes import Recipe
+from mtlkit.routes import Route
 
 __all__ = ["UsageError", "main"]
 
@@ -183,8 +185,6 @@ def _place(path: Path) -> Path:
 
 
 def _train(options: argparse.Namespace) -> int:
-    from mtlkit.routes import Recipe, Route
-
     route, recipe = Route.parse(options.route), Recipe.parse(options.recipe)
     from mtlkit import corpora, sharing, study  # seconds, which a typing error does not cost
 
@@ -335,7 +335,6 @@ def _runs(options: argparse.Namespace) -> int:
 
 def _doctor(options: argparse.Namespace) -> int:
     from mtlkit import encoders, sources, study
-    from mtlkit.routes import Recipe
 
     for name, value in study.environment(Recipe()).items():
         print(f"{name:<14}{value}")

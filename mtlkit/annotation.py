@@ -7,7 +7,8 @@ from typing import Any
 
 from mtlkit import conllu, corpora, encoders, sharing
 from mtlkit.evaluation import Evaluator, Scores, predict
-from mtlkit.routes import RouteError, Run
+from mtlkit.recipes import Run
+from mtlkit.routes import RouteError
 from mtlkit.sharing import ModelError
 
 __all__ = ["FILE_TASKS", "score_file"]

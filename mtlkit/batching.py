@@ -15,7 +15,8 @@ from jaxtyping import Bool, Int
 from torch import Tensor
 
 from mtlkit.corpora import Example
-from mtlkit.routes import TASKS, Recipe
+from mtlkit.recipes import Recipe
+from mtlkit.routes import TASKS
 from mtlkit.tokenization import Encoding, Subwords
 
 __all__ = [

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.nn.functional import layer_norm
 
 from mtlkit.batching import Batch
-from mtlkit.routes import Recipe
+from mtlkit.recipes import Recipe
 from mtlkit.tokenization import SHAPES, Subwords, train_tokenizer
 
 __all__ = [

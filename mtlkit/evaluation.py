@@ -10,7 +10,8 @@ from mtlkit import metrics
 from mtlkit.batching import Item, buckets, collate, encode, mask_subwords
 from mtlkit.corpora import Example
 from mtlkit.encoders import autocast
-from mtlkit.routes import TASKS, Recipe
+from mtlkit.recipes import Recipe
+from mtlkit.routes import TASKS
 from mtlkit.sharing import HardSharing
 
 __all__ = ["Evaluator", "Scores", "error", "predict", "primary"]

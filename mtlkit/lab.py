@@ -12,8 +12,9 @@ import torch
 from mtlkit import DATA, figures
 from mtlkit.evaluation import primary
 from mtlkit.profiles import PROFILES, ProfileError, Target
+from mtlkit.recipes import Run
 from mtlkit.results import OWN_RESULTS_ONLY, Store, find_root
-from mtlkit.routes import Route, Run
+from mtlkit.routes import Route
 from mtlkit.sharing import HardSharing, load
 from mtlkit.statistics import Comparison, compare
 from mtlkit.study import execute, plan

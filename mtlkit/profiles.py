@@ -7,7 +7,7 @@ same in all of them.
 import math
 from dataclasses import dataclass, field
 
-from mtlkit.routes import Recipe
+from mtlkit.recipes import Recipe
 
 __all__ = ["PROFILES", "Profile", "ProfileError", "Target"]
 

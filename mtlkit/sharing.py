@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from mtlkit import encoders, heads
 from mtlkit.batching import Batch
 from mtlkit.encoders import Encoder
-from mtlkit.routes import TASKS, Recipe
+from mtlkit.recipes import Recipe
+from mtlkit.routes import TASKS
 
 __all__ = ["FORMAT", "HardSharing", "ModelError", "load", "save"]
 

@@ -23,8 +23,9 @@ from mtlkit import corpora, encoders, sharing
 from mtlkit.corpora import CorpusError, Example
 from mtlkit.evaluation import Evaluator, Scores
 from mtlkit.metrics import Counts
+from mtlkit.recipes import Recipe, Run
 from mtlkit.results import Record, Store
-from mtlkit.routes import TASKS, Recipe, Route, RouteError, Run, Task
+from mtlkit.routes import TASKS, Route, RouteError, Task
 from mtlkit.sharing import HardSharing
 from mtlkit.training import Stage, fit
 from mtlkit.weighting import WEIGHTINGS

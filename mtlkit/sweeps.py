@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from tqdm.auto import tqdm
 
+from mtlkit.recipes import Run
 from mtlkit.results import Record, Store
-from mtlkit.routes import Run
 from mtlkit.study import execute, prefix
 
 __all__ = ["Failure", "complete"]

@@ -21,7 +21,8 @@ from mtlkit.batching import Batch, Stratum, collate, mask_subwords, schedule, st
 from mtlkit.corpora import Example
 from mtlkit.encoders import autocast
 from mtlkit.evaluation import Evaluator, Scores, error
-from mtlkit.routes import TASKS, Recipe
+from mtlkit.recipes import Recipe
+from mtlkit.routes import TASKS
 from mtlkit.sharing import HardSharing
 from mtlkit.weighting import WEIGHTINGS
 

@@ -7,7 +7,7 @@ import jaxtyping
 import pytest
 import torch
 
-from mtlkit.routes import Recipe
+from mtlkit.recipes import Recipe
 
 # As in the workers: with other numbers of threads, sums have another order and other last digits.
 torch.set_num_threads(1)

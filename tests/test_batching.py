@@ -25,7 +25,7 @@ from mtlkit.batching import (
     stratify,
 )
 from mtlkit.corpora import Example
-from mtlkit.routes import Recipe
+from mtlkit.recipes import Recipe
 from mtlkit.tokenization import Encoding, Subwords, train_tokenizer
 
 LENGTHS = st.lists(st.integers(3, 60), min_size=1, max_size=60)

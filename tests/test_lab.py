@@ -14,8 +14,9 @@ from mtlkit import figures, study
 from mtlkit import lab as labs
 from mtlkit.lab import FAMILIES, TUNING_SEED, Lab
 from mtlkit.profiles import PROFILES, Profile, ProfileError, Target
+from mtlkit.recipes import Run
 from mtlkit.results import OWN_RESULTS_ONLY, Store
-from mtlkit.routes import Route, Run
+from mtlkit.routes import Route
 from mtlkit.statistics import Comparison
 from mtlkit.sweeps import Failure
 

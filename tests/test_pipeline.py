@@ -16,8 +16,9 @@ from mtlkit import pipeline
 from mtlkit.clusters import ClusterError
 from mtlkit.pipeline import Lesson, PipelineError
 from mtlkit.profiles import ProfileError
+from mtlkit.recipes import Recipe, Run
 from mtlkit.results import OWN_RESULTS_ONLY, Store
-from mtlkit.routes import Recipe, Route, Run
+from mtlkit.routes import Route
 
 PARAMETERS = 'profile = "quick"\nscheduler = None'
 

@@ -18,8 +18,8 @@ from records import RECIPE, timeless, unchecked_shapes  # noqa: F401 (a fixture)
 
 from mtlkit import clusters, sweeps
 from mtlkit.clusters import cluster
+from mtlkit.recipes import Run
 from mtlkit.results import Store
-from mtlkit.routes import Run
 from mtlkit.study import execute, plan, prefix
 from mtlkit.sweeps import Failure, complete
 
@@ -132,7 +132,7 @@ import sys
 from pathlib import Path
 
 from mtlkit.results import Store
-from mtlkit.routes import Run
+from mtlkit.recipes import Run
 from mtlkit.sweeps import complete
 
 if __name__ == "__main__":

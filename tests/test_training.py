@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from mtlkit import training
 from mtlkit.batching import collate, schedule, stratify
 from mtlkit.evaluation import Evaluator
-from mtlkit.routes import Recipe
+from mtlkit.recipes import Recipe
 from mtlkit.sharing import HardSharing
 from mtlkit.training import Stage, TrainingError, fit
 

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from mtlkit.routes import Recipe
+from mtlkit.recipes import Recipe
 from mtlkit.weighting import WEIGHTINGS, chance, uniform
 
 

@@ -8,7 +8,8 @@ import torch
 from mtlkit import corpora, encoders
 from mtlkit.corpora import Example
 from mtlkit.encoders import Encoder
-from mtlkit.routes import TASKS, Recipe
+from mtlkit.recipes import Recipe
+from mtlkit.routes import TASKS
 from mtlkit.sharing import HardSharing
 from mtlkit.training import Stage, fit
 

@@ -1,13 +1,14 @@
 """The command line: ``mtlkit --help``."""
 
 import argparse
+import gc
 import json
 import os
 import re
 import shutil
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ A route says where an encoder's weights start and what it is trained on, in whic
   minilm > pos+ner+dep@gum          joint multi-task training, all on the corpus gum
   minilm > pos+dep > ner:500        pretrain on several tasks, then specialise
   scratch > mlm@world > ner@world   pretrain from nothing on generated text, then fine-tune
+  minilm > pos[noise=0.2] > ner     knobs in brackets: noise shuffled imbalance shift overlap
 """
 
 
@@ -74,6 +76,12 @@ def _whole(least: int) -> Callable[[str], int]:
         return int(text)
 
     return number
+
+
+def _share(text: str) -> float:
+    if not re.fullmatch(r"0?\.[0-9]+|[01]|1\.0+", text):
+        raise argparse.ArgumentTypeError(f"expected a number from 0 to 1, found {text!r}")
+    return float(text)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -132,6 +140,8 @@ def _parser() -> argparse.ArgumentParser:
     world.add_argument("n", type=_whole(0), metavar="N", help="sentences")
     world.add_argument("--seed", type=_whole(0), default=0, metavar="N")
     world.add_argument("--domain", choices=DOMAINS, help="all of one domain (default: a mixture)")
+    text = "share of nouns and names whose class in MISC is their own, as in aux[relatedness=R]"
+    world.add_argument("--relatedness", type=_share, default=1.0, metavar="R", help=text)
 
     data = add("data", _data, "list, fetch or check corpora", "list", "fetch gum", "check gum ewt")
     data.add_argument("action", choices=("list", "fetch", "check"))
@@ -204,7 +214,9 @@ def _train(options: argparse.Namespace) -> int:
     try:
         with ExitStack() as bars:
             model, history, ledger = study.train(
-                run, folder=part / "checkpoints" / run.id, watch=_progress(len(route.stages), bars)
+                run,
+                folder=part / "checkpoints" / run.id,
+                watch=study.progress(len(route.stages), bars),
             )
         test = study.test(model, run)[0]
         facts = {"run": run.to_json(), "history": history, "ledger": ledger}
@@ -219,29 +231,6 @@ def _train(options: argparse.Namespace) -> int:
         print(f"test {name}: " + ", ".join(f"{k} {v:.4f}" for k, v in scores.items()))
     print(f"{time.monotonic() - begun:.0f} seconds; model in {options.out}")
     return 0
-
-
-def _progress(stages: int, bars: ExitStack) -> Callable[[int, int, Mapping[str, Any]], None]:
-    """Watch training: a bar a stage, with the time that is left, and the scores as they come."""
-    from tqdm import tqdm
-
-    from mtlkit.evaluation import primary
-
-    bar: dict[int, tqdm] = {}
-
-    def watch(update: int, updates: int, entry: Mapping[str, Any]) -> None:
-        if (now := entry["stage"]) not in bar:
-            bars.close()  # of the stage before
-            title = f"stage {now + 1} of {stages}"
-            bar[now] = tqdm(total=updates, initial=update - 1, desc=title, unit="update")
-            bars.enter_context(bar[now])
-        if entry.get("update") == update:
-            dev = entry["scores"]["dev"].items()
-            found = ", ".join(f"{t} {primary(t)} {scores[primary(t)]:.4f}" for t, scores in dev)
-            bar[now].write(f"  update {update}, dev: {found}")
-        bar[now].update(update - bar[now].n)
-
-    return watch
 
 
 def _evaluate(options: argparse.Namespace) -> int:
@@ -262,10 +251,14 @@ def _evaluate(options: argparse.Namespace) -> int:
 
 
 def _world(options: argparse.Namespace) -> int:
-    from mtlkit import conllu, world
+    from mtlkit import conllu, knobs, world
 
-    for sentence in world.stream(options.n, seed=options.seed, domain=options.domain):
-        sys.stdout.write(conllu.format([sentence]))
+    gc.disable()  # nothing in a sentence refers back to itself: it would look in vain
+    try:
+        for sentence in world.stream(options.n, seed=options.seed, domain=options.domain):
+            sys.stdout.write(conllu.format([knobs.classed(sentence, options.relatedness)]))
+    finally:
+        gc.enable()
     return 0
 
 

@@ -91,10 +91,10 @@ class ClauseWriter(PhraseWriter):
         return self.expand(symbol, scope)
 
     def _drawn(self, verbs: Choices[Verb], scope: Scope) -> Verb:
-        """Draw a verb; within other clauses, rather one that opens no further clause."""
+        """Draw a verb, a new one; within other clauses, rather one that opens no further clause."""
         verb = verbs.draw(self.uniform())
-        for _ in range(2 * scope.depth - 2):
-            if verb.frame in _SIMPLE:
+        for _ in range(2 * scope.depth - 1):
+            if verb.lemma not in self.used and (scope.depth == 1 or verb.frame in _SIMPLE):
                 break
             verb = verbs.draw(self.uniform())
         return verb
@@ -122,11 +122,11 @@ class ClauseWriter(PhraseWriter):
             if symbol != "Question":
                 kind, key = "active", outer.object_cls
                 scope.subject_cls, scope.pronoun, scope.owner = outer.object_cls, "it", ""
-        elif pool == "again":
+        elif pool in ("again", "acts"):
             first = self.topic
             if first is None:
                 return None
-            kind = "subject" if symbol == "Again" else "active"
+            kind = "subject" if symbol == "Again" and pool == "again" else "active"
             key = scope.subject_cls = first.subject_cls
             scope.pronoun, scope.agreement = first.pronoun, first.agreement
         elif pool == "opinion":
@@ -286,6 +286,10 @@ class ClauseWriter(PhraseWriter):
         verb = scope.verb
         scope.blocked = verb.licensed
         slot = verb.goal if argument else verb.object
+        if argument:  # nothing that the object, too, would take
+            takes = self.scene.takes.get(scope.object_cls, ())
+            classes = tuple(c for c in slot.classes if (slot.preposition, c) not in takes)
+            slot = slot._replace(classes=classes)
         if not slot.classes:
             return []
         nodes = self._mentioned(scope, slot, first=not argument)

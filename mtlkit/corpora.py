@@ -7,13 +7,14 @@ none, a hash of the text makes one (`bucket`), so that equal sentences never lie
 import hashlib
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cache
+from dataclasses import replace
+from functools import cache, lru_cache
 from os import PathLike
 from pathlib import Path
 from sys import intern
 from typing import TYPE_CHECKING, Any
 
-from mtlkit import conllu, entities, prose, sources, world
+from mtlkit import conllu, entities, knobs, prose, sources, world
 from mtlkit.examples import Example, kept, label_values, to_dataset
 from mtlkit.prose import bucket
 from mtlkit.routes import Route, Task
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CorpusError", "Example", "bucket", "check", "checksum", "checksums", "fetch", "label_names",
-    "labelled", "listing", "load", "read_treebank", "to_dataset",
+    "labelled", "listing", "load", "read_treebank", "sentences", "to_dataset",
 ]  # fmt: skip
 
 VERSION = "corpora 1"
@@ -33,7 +34,7 @@ VERSION = "corpora 1"
 WORLD_SIZES = {"train": 6000, "dev": 400, "test": 600}
 WORLD_SEEDS = {"train": 101, "dev": 102, "test": 103, "text": 104}
 WORLD_TEXT = 40_000
-"""Unlabelled sentences of the embedded world, its split ``text``."""
+"""Unlabelled sentences of the embedded world, its split ``text``; more are made if asked for."""
 
 
 def load(corpus: str, *, split: str, subset: str | None = None) -> tuple[Example, ...]:
@@ -62,34 +63,62 @@ def load(corpus: str, *, split: str, subset: str | None = None) -> tuple[Example
     return found
 
 
+def sentences(task: Task, *, split: str) -> tuple[Example, ...]:
+    """Return the sentences of a split that have a task's label, as its knobs define them.
+
+    For mlm all have; the world's own text, its split ``text``, is what mlm is trained on there.
+    Raises `CorpusError` if there are none.
+    """
+    more = task.labels if task.name == "mlm" and (task.labels or 0) > WORLD_TEXT else None
+    return _sentences(replace(task, labels=more), split, sources.cache_folder())
+
+
+@lru_cache(maxsize=16)
+def _sentences(task: Task, split: str, folder: Path) -> tuple[Example, ...]:
+    text = (task.name, task.corpus, task.subset, split) == ("mlm", "world", None, "train")
+    if text and task.labels:
+        found = _world("text", (), task.labels)
+    else:
+        found = load(task.corpus, split="text" if text else split, subset=task.subset)
+    if task.name != "mlm":
+        found = tuple(example for example in found if task.name in example.labels)
+    if not found:
+        place = task.text().partition("@")[2]
+        raise CorpusError(f"{place} has no sentence with {task.name} in its split {split!r}")
+    return knobs.define(task, found)
+
+
 def labelled(task: Task, *, seed: int) -> tuple[Example, ...]:
     """Return the training examples that a task of a route asks for.
 
     Budgets are nested: sentences are put in an order that depends on corpus, subset and seed, not
     on the task, and the first ``task.labels`` are taken. So pos:3000 and dep:3000 are the same
-    sentences, and ner:250 is the first 250 of them. For mlm, labels count sentences of text.
+    sentences, and ner:250 is the first 250 of them. For mlm, labels count sentences of text; of
+    the embedded world there are as many as are asked for.
     Raises `CorpusError` if there are fewer than that.
     """
-    world_text = task.name == "mlm" and task.corpus == "world" and task.subset is None
-    split = "text" if world_text else "train"
     order = f"{task.corpus}/{task.subset or ''}/{seed}/"
-    examples = [
-        example
-        for example in load(task.corpus, split=split, subset=task.subset)
-        if task.name == "mlm" or task.name in example.labels
-    ]
-    where = task.corpus + (f"/{task.subset}" if task.subset else "")
-    if not examples:
-        raise CorpusError(f"{where} has no training sentence with a label for {task.name}")
-    wanted = len(examples) if task.labels is None else task.labels
-    if wanted > len(examples):
+
+    def ordered(examples: Iterable[Example]) -> list[Example]:
+        # Sorting by a hash, unlike a random generator, is the same in every version of NumPy.
+        return sorted(examples, key=lambda e: hashlib.sha256((order + e.id).encode()).digest())
+
+    others: list[Example] = []
+    if "shift" in dict(task.knobs):
+        if task.subset is None:
+            raise CorpusError(f"{task.text()}: shift needs a subset, as in {task.corpus}/SUBSET")
+        every = sentences(replace(task, subset=None), split="train")
+        others = ordered(example for example in every if example.subset != task.subset)
+    found, missing = knobs.select(task, ordered(sentences(task, split="train")), others)
+    wanted = len(found) if task.labels is None else task.labels
+    if wanted > len(found):
+        missing = f" before {missing} run out" if missing else ""
         raise CorpusError(
-            f"{task.name} asks for {wanted:,} training sentences, but {where} has "
-            f"{len(examples):,}; ask for fewer, or leave the number out to take all"
+            f"{task.text()} asks for {wanted:,} training sentences, but there are "
+            f"{len(found):,}{missing}; ask for fewer, or leave the number out to take all"
         )
-    # Sorting by a hash, unlike a random generator, gives the same order in every version of NumPy.
-    examples.sort(key=lambda example: hashlib.sha256((order + example.id).encode()).digest())
-    return tuple(examples[:wanted])
+    names = () if task.name == "mlm" else label_names(task)
+    return knobs.spoil(task, found[:wanted], names, seed=seed)
 
 
 def label_names(task: Task) -> tuple[str, ...]:
@@ -154,7 +183,8 @@ def read_treebank(path: str | PathLike[str]) -> tuple[Example, ...]:
     """Read a CoNLL-U file of one's own, with the tasks for which it has labels.
 
     pos, xpos and dep if the columns are filled, ner if MISC has ``NER=`` or ``Entity=`` (see
-    `mtlkit.entities`), stype and sentiment from the comments ``s_type`` and ``sentiment``.
+    `mtlkit.entities`), aux if it has ``Sense=``, stype and sentiment from the comments ``s_type``
+    and ``sentiment``.
     Raises `conllu.ConlluError` if the file is not valid.
     """
     sentences = conllu.read(path, validate=False)
@@ -167,6 +197,7 @@ def _offered(sentences: Sequence[conllu.Sentence]) -> tuple[str, ...]:
     words = [word for sentence in sentences for word in sentence.words]
     named = any("NER=" in word.misc or "Entity=" in word.misc for word in words)
     there = {
+        "aux": any("Sense=" in word.misc for word in words),
         "pos": any(word.upos != "_" for word in words),
         "xpos": any(word.xpos != "_" for word in words),
         "dep": any(word.head >= 0 for word in words),
@@ -207,6 +238,10 @@ def _treebank(
             written = tuple(conllu.misc_value(word, "NER") or "O" for word in sentence.words)
             derive = set(written) == {"O"} and entities.has_mentions(sentence)
             labels["ner"] = entities.names(sentence, fields=order) if derive else written
+        if "aux" in tasks:
+            labels["aux"] = tuple(
+                conllu.misc_value(word, "Sense") or "O" for word in sentence.words
+            )
         if "dep" in tasks:
             relations = (intern(relation.partition(":")[0]) for relation in sentence.deprels)
             labels["dep"] = tuple(zip(sentence.heads, relations, strict=True))
@@ -232,7 +267,7 @@ def _load(corpus: str, split: str, folder: Path) -> tuple[Example, ...]:
     """Read a split; ``folder`` is the cache, a key so that a change of MTLKIT_DATA is noticed."""
     tasks = sources.registry()[corpus]["tasks"]
     if corpus == "world":
-        return _world(split, tasks)
+        return _world(split, tasks, WORLD_TEXT)
     if corpus == "gum":
         return _gum(split, tasks)
     if corpus == "ewt":
@@ -252,19 +287,21 @@ def _text(folder: Path) -> Mapping[str, tuple[Example, ...]]:
     return {split: tuple(examples) for split, examples in parts.items()}
 
 
-def _world(split: str, tasks: Sequence[str]) -> tuple[Example, ...]:
+def _world(split: str, tasks: Sequence[str], text: int) -> tuple[Example, ...]:
+    """Make a split, or take the one that is kept; ``text``: how many unlabelled sentences."""
     seed = WORLD_SEEDS[split]
+    name = f"text-{text}" if split == "text" and text != WORLD_TEXT else split
 
     def made() -> Iterable[Example]:
         if split == "text":
-            for number, words in enumerate(world.text(WORLD_TEXT, seed=seed), start=1):
+            for number, words in enumerate(world.text(text, seed=seed), start=1):
                 yield Example(f"world-text-{number}", tuple(map(intern, words)))
         else:
             sentences = world.generate(WORLD_SIZES[split], seed=seed, split=split)
             yield from _treebank(sentences, f"world-{split}", tasks, _domain)
 
     key = f"{checksum('world')} {_source()}"
-    return kept(sources.generated_folder() / "world" / f"{split}.jsonl", key, made)
+    return kept(sources.generated_folder() / "world" / f"{name}.jsonl", key, made)
 
 
 @cache

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from mtlkit.grammar import Item, rules
-from mtlkit.lexicon import Choices, Noun, Verb, words
+from mtlkit.lexicon import Choices, LexiconError, Noun, Verb, words
 from mtlkit.scenes import Scene, scene, shares
 
 __all__ = ["Derivation", "Node", "Scope", "marked", "top_of"]
@@ -29,12 +29,14 @@ ASKED = frozenset({"Object", "Goal", "Phrasal"})
 class Node:
     """A word while its sentence is being written; a phrase is a list of nodes in order."""
 
-    __slots__ = ("deprel", "feats", "form", "head", "index", "lemma", "ner", "upos", "xpos")
+    __slots__ = tuple(
+        ["form", "lemma", "upos", "xpos", "feats", "head", "deprel", "index", "ner", "sense"]
+    )
 
     def __init__(self, form: str, lemma: str, upos: str, xpos: str, deprel: str = "") -> None:
         self.form, self.lemma, self.upos, self.xpos, self.deprel = form, lemma, upos, xpos, deprel
         self.head: Node | None = None
-        self.ner = self.feats = ""
+        self.ner = self.feats = self.sense = ""
         self.index = 0
 
 
@@ -63,8 +65,8 @@ class Scope:
     blocked: frozenset[tuple[str, str]] = frozenset()  # modifiers that would belong elsewhere
 
     def __copy__(self) -> "Scope":  # like the default, and several times faster
-        scope = Scope()
-        scope.__dict__ |= self.__dict__
+        scope = Scope.__new__(Scope)
+        scope.__dict__ = self.__dict__.copy()
         return scope
 
     def inner(self) -> "Scope":
@@ -123,7 +125,7 @@ class Derivation:
         if item.phrase in self.phrases:
             return self.phrases[item.phrase]
         if item.phrase not in self.rules:
-            raise KeyError(f"grammar.txt: there is no rule or phrase {item.phrase!r}")
+            raise LexiconError(f"{item.where}: there is no rule or phrase {item.phrase!r}")
         return partial(self._rule, item.phrase)
 
     def _literal(

@@ -4,7 +4,7 @@ import hashlib
 import json
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from sys import intern
@@ -102,21 +102,29 @@ def kept(path: Path, key: str, make: Callable[[], Iterable[Example]]) -> tuple[E
     found = _read(path, key)
     if found is not None:
         return found
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(path.with_suffix(".lock")):
-            found = _read(path, key)  # made by another process meanwhile
-            if found is None:
-                found = tuple(make())
-                content = "".join(f"{_to_json(example)}\n" for example in found)
-                write_atomically(path, f"{_seal(key, content)}\n{content}")
-    except OSError as error:
-        _LOG.warning(
-            "cannot keep %s (%s), so it is made again each time; make its folder writable",
-            path,
-            error.strerror or error,
-        )
-    return tuple(make()) if found is None else found
+    with ExitStack() as stack:
+        writable = True
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(FileLock(path.with_suffix(".lock")))
+        except OSError as error:
+            writable = _cannot_keep(path, error)
+        found = _read(path, key)  # made by another process meanwhile
+        if found is None:
+            found = tuple(make())
+            content = "".join(f"{_to_json(example)}\n" for example in found)
+            try:
+                if writable:
+                    write_atomically(path, f"{_seal(key, content)}\n{content}")
+            except OSError as error:
+                _cannot_keep(path, error)
+    return found
+
+
+def _cannot_keep(path: Path, error: OSError) -> bool:
+    what, why = "cannot keep %s (%s), so it is made again each time", error.strerror or error
+    _LOG.warning(f"{what}; make its folder writable", path, why)
+    return False
 
 
 def _read(path: Path, key: str) -> tuple[Example, ...] | None:

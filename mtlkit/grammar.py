@@ -22,6 +22,7 @@ class Item(NamedTuple):
     argument: str
     chance: float
     flip: bool
+    where: str  # file:line
 
 
 def item(source: str, where: str) -> Item:
@@ -36,7 +37,9 @@ def item(source: str, where: str) -> Item:
     if "/" in phrase:
         form, upos, own, lemma = [*phrase.split("/"), "", ""][:4]
         literal = (form, lemma or form, upos, own or words()["xpos"].get(upos, form))
-    return Item(relation, bool(head), literal, phrase, argument, float(chance or 1), bool(flip))
+    return Item(
+        relation, bool(head), literal, phrase, argument, float(chance or 1), bool(flip), where
+    )
 
 
 def rules(domain: str) -> dict[str, Choices[tuple[Item, ...]]]:

@@ -105,8 +105,10 @@ class Lab:
         recipe = self.profile.recipe.replace(target=target, **changes)
         return plan(route, recipe if rate is None else recipe.replace(encoder_lr=rate), seed)
 
-    def complete(self, runs: Iterable[Run], title: str = "runs") -> list[str]:
-        """Train what is not in the store yet; the ids of all the runs.
+    def complete(
+        self, runs: Iterable[Run], title: str = "runs", *, keep: bool = False
+    ) -> list[str]:
+        """Train what is not in the store yet, and keep the models if asked; the runs' ids.
 
         Raises
         ------
@@ -114,8 +116,9 @@ class Lab:
             If a run failed, after all the others are done; it names each one.
         """
         runs = list(runs)
+        workers, address = self._workers, self._scheduler
         failures = complete(
-            runs, self.store, workers=self._workers, scheduler=self._scheduler, title=title
+            runs, self.store, workers=workers, scheduler=address, title=title, keep=keep
         )
         if failures:
             raise ProfileError(
@@ -128,9 +131,11 @@ class Lab:
         """The encoder's learning rate for each (family, target): the best of the grid on dev.
 
         Every family has the same grid for every target, tried with the smallest budget and a seed
-        of its own.
+        of its own; a grid of one rate is not tried.
         """
         wanted = {(family, self.target(task).task) for family, task in cells} - self._rates.keys()
+        if len(self.profile.rates) == 1:
+            return self._rates | dict.fromkeys(wanted, self.profile.rates[0])
         trials = {
             (family, task, rate): self.run(
                 self.route(family, task, self.profile.budgets[0]),

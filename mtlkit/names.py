@@ -10,6 +10,8 @@ from mtlkit.lexicon import FOLDER, Choices, words
 __all__ = ["NameWriter"]
 
 MASCULINE, FEMININE = "he", "she"
+SENSE_OF = {"PER": "person", "ORG": "org", "LOC": "place", "FAC": "building"}
+"""The latent class of what has a name of each type; FAC, a building's name, is a LOC to `ner`."""
 
 
 @cache
@@ -86,7 +88,9 @@ class NameWriter(Derivation):
         pronoun = MASCULINE if self.uniform() < 0.5 else FEMININE
         given = "men" if pronoun == MASCULINE else "women"
         forms: list[str] = []
-        while not forms or (not self.used.isdisjoint(forms) and self.uniform() < 0.9):
+        while len({*forms}) < max(1, len(forms)) or (
+            not self.used.isdisjoint(forms) and self.uniform() < 0.9
+        ):
             bank = self.banks[-1] if self.uniform() < 0.4 else self.banks[0]
             kinds = self.patterns[entity].draw(self.uniform())
             while (not scope.certain or argument == "PER") and kinds == [entity]:
@@ -102,6 +106,7 @@ class NameWriter(Derivation):
         top = 0 if entity == "PER" else len(nodes) - 1
         for place, node in enumerate(nodes):
             node.ner = f"{'I' if place else 'B'}-{'LOC' if entity == 'FAC' else entity}"
+            node.sense = SENSE_OF[entity]
             if place != top:
                 node.head, node.deprel = nodes[top], "compound" if top else "flat"
         if not argument:  # else it is the owner's, or that of the place around

@@ -20,14 +20,6 @@ def _adverbs() -> dict[str, Choices[str]]:
     return {kind: Choices(found.split()) for kind, found in words()["adverbs"].items()}
 
 
-def noun_node(noun: Noun, number: str) -> Node:
-    if noun.kind == "proper":
-        return Node(noun.lemma, noun.lemma, "PROPN", "NNP")
-    if number == "pl":
-        return Node(noun.plural, noun.lemma, "NOUN", "NNS")
-    return Node(noun.lemma, noun.lemma, "NOUN", "NN")
-
-
 class PhraseWriter(NameWriter):
     """Writes phrases of one domain; every choice comes from ``rng``."""
 
@@ -37,6 +29,7 @@ class PhraseWriter(NameWriter):
         self.pronouns = Choices(self.settings["pronouns"].split())
         self.asked = Choices(self.settings["asked"].split())  # whom a question is about
         self.opinions = bool(self.settings["opinions"])
+        self.ungradable = frozenset(self.words["lists"]["ungradable"].split())
         self.phrases |= {
             "NP": self.argument, "Common": self.common, "Plenty": self.plenty, "Noun": self.word,
             "NounPhrase": self.modifier, "Determiner": self.determiner, "Plain": self.plain,
@@ -152,7 +145,7 @@ class PhraseWriter(NameWriter):
 
     def owner_noun(self, scope: Scope, argument: str) -> list[Node]:
         noun = self.fresh(self.scene.nouns[self.one_of(self.scene.people)])
-        return [noun_node(noun, "pl" if noun.kind == "pl" else "sg")]
+        return [self.noun_node(noun, "pl" if noun.kind == "pl" else "sg")]
 
     def word(self, scope: Scope, argument: str) -> list[Node]:
         """The noun of this phrase, or any singular noun of the class that is the argument."""
@@ -163,7 +156,15 @@ class PhraseWriter(NameWriter):
         else:
             noun, number = scope.noun, scope.number
         self.last = noun.cls
-        return [noun_node(noun, number)]
+        return [self.noun_node(noun, number)]
+
+    def noun_node(self, noun: Noun, number: str) -> Node:
+        if noun.kind == "proper":
+            return Node(noun.lemma, noun.lemma, "PROPN", "NNP")
+        form, tag = (noun.plural, "NNS") if number == "pl" else (noun.lemma, "NN")
+        node = Node(form, noun.lemma, "NOUN", tag)
+        node.sense = self.scene.classes[noun.cls].sense
+        return node
 
     def determiner(self, scope: Scope, argument: str) -> list[Node]:
         sense = self.scene.classes[scope.cls].sense
@@ -192,7 +193,7 @@ class PhraseWriter(NameWriter):
             return []
         slot = compounds.draw(self.uniform())
         noun = self.fresh(self.scene.nouns[self.one_of(slot.classes)])
-        return [noun_node(noun, "sg")]
+        return [self.noun_node(noun, "sg")]
 
     def region_name(self, scope: Scope, argument: str) -> list[Node]:
         """The name of a place before what is there: "a London hotel"."""
@@ -208,7 +209,8 @@ class PhraseWriter(NameWriter):
     def own_name(self, scope: Scope, argument: str) -> list[Node]:
         """The name of the one that was just named by a noun: "the teacher, Anna Novak,"."""
         entity = self.scene.classes[scope.cls].entity
-        return self.name(scope, entity) if entity and scope.number in ("sg", "one") else []
+        one = scope.number in ("sg", "one") and self.scene.classes[scope.cls].sense != "place"
+        return self.name(scope, entity) if entity and one else []
 
     def relative(self, scope: Scope, argument: str) -> list[Node]:
         nodes = self.expand("RelativeClause", scope) if self.last == scope.cls else []
@@ -249,6 +251,7 @@ class PhraseWriter(NameWriter):
         elif argument == "frequency":
             if any(node.lemma == "not" for node in (*scope.finite, *scope.rest)):
                 return []
+            self.timed = True
             kind = "past" if scope.tense in ("past", "perfect") else "frequency"
             kind = "state" if scope.verb.stative or scope.verb.lemma == "be" else kind
             word = self.adverbs[kind].draw(self.uniform())
@@ -293,7 +296,7 @@ class PhraseWriter(NameWriter):
         return nodes
 
     def graded(self, nodes: list[Node], ending: str, word: str, rb: str, jj: str) -> list[Node]:
-        if not nodes:
+        if not nodes or nodes[0].lemma in self.ungradable:
             return []
         lemma = nodes[0].lemma
         irregular = self.words["comparison"].get(lemma)

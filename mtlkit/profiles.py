@@ -53,11 +53,11 @@ _WORLD_TARGETS = (
 )
 _SMALL = Recipe(
     batch_tokens=128,
-    min_updates=80,  # more than epochs of a thousand sentences: every stage has as many
+    min_updates=80,  # more than epochs of nine hundred sentences: every stage has as many
     epochs=0.4,
     evaluations=4,
     dev_sentences=55,
-    encoder_lr=1e-3,
+    encoder_lr=2e-3,
     head_lr=1e-3,
     dropout=0.0,
     head_dropout=0.33,
@@ -81,7 +81,7 @@ PROFILES: dict[str, Profile] = {
         budgets=(20, 40),
         support=60,
         seeds=(0, 1),
-        rates=(1e-3,),
+        rates=(2e-3,),
         recipe=_SMALL.replace(
             min_updates=4,
             mlm_updates=6,
@@ -99,9 +99,9 @@ PROFILES: dict[str, Profile] = {
         text="world",
         targets=_WORLD_TARGETS,
         budgets=(100, 400),
-        support=1000,
+        support=900,
         seeds=(0, 1, 2, 3, 4),
-        rates=(1e-3, 2e-3),  # so short a training has no use for a lower one
+        rates=(2e-3,),  # on dev of this world better than 1e-3, or as good, for every family
         recipe=_SMALL,
     ),
     "full": Profile(

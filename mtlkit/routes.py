@@ -4,7 +4,8 @@
 
     route := start { ">" stage }
     stage := task { "+" task }
-    task  := name [ ":" labels ] [ "@" corpus [ "/" subset ] ]
+    task  := name [ ":" labels ] [ "@" corpus [ "/" subset ] ] [ "[" knob { "," knob } "]" ]
+    knob  := name [ "=" number ]
 
 What is not the route is the `mtlkit.recipes.Recipe`.
 """
@@ -13,6 +14,7 @@ import difflib
 import re
 import tomllib
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -21,7 +23,7 @@ from typing import Any, Self
 from mtlkit import DATA
 
 TASKS: dict[str, str] = {
-    **dict.fromkeys(("pos", "xpos", "ner"), "tags"),
+    **dict.fromkeys(("pos", "xpos", "ner", "aux"), "tags"),
     "dep": "tree",
     **dict.fromkeys(("stype", "sst2", "cr", "subj", "trec", "sentiment"), "class"),
     "mlm": "mlm",
@@ -30,9 +32,25 @@ TASKS: dict[str, str] = {
 
 STARTS = ("scratch", "mini", "minilm")
 _START = r"[A-Za-z0-9][A-Za-z0-9_.-]*/[A-Za-z0-9_.-]+|(~|\.{1,2})?/[A-Za-z0-9_.~/-]+"
-_WORD = r"\s*([^\s:@/]*)"
-_TASK = re.compile(rf"{_WORD}(?:\s*:{_WORD})?(?:\s*@{_WORD}(?:\s*/{_WORD})?)?\s*(.+)?")
-_PARTS = ("task", "number of sentences", "corpus", "subset")  # of _TASK; group 5 is what is left
+_WORD = r"\s*([^\s:@/\[]*)"
+_TASK = re.compile(
+    rf"{_WORD}(?:\s*:{_WORD})?(?:\s*@{_WORD}(?:\s*/{_WORD})?)?\s*(?:\[([^\]]*)(\]?)\s*)?(.+)?"
+)
+_PARTS = ("a task", "a number of sentences", "a corpus", "a subset", "a knob", "']'")
+_KNOB = re.compile(r"\s*([^\s=]*)\s*(?:=\s*(.*?))?\s*")
+
+_LABELLED = ("tags", "tree", "class")
+KNOBS: dict[str, tuple[float, float, tuple[str, ...]]] = {
+    "noise": (0, 1, _LABELLED),
+    "shuffled": (1, 1, _LABELLED),
+    "imbalance": (1, 1000, ("class",)),
+    "shift": (0, 1, (*_LABELLED, "mlm")),
+    "overlap": (0, 1, (*_LABELLED, "mlm")),
+    "relatedness": (0, 1, ("aux",)),
+    "delexicalised": (1, 1, ("dep",)),
+}
+"""Name of each knob to its lowest and highest value, and the kinds of task, or the task, that have
+it; `mtlkit.knobs` says what each does.  One with a single value is written without it."""
 
 
 class RouteError(ValueError):
@@ -71,12 +89,16 @@ def default_corpus(task: str) -> str:
 
 @dataclass(frozen=True)
 class Task:
-    """One task; ``labels``: how many sentences train it, None for all; corpus "": its default."""
+    """One task; ``labels``: how many sentences train it, None for all; corpus "": its default.
+
+    ``knobs``: (name, value) of each knob, sorted; one that takes no value is given None.
+    """
 
     name: str
     labels: int | None = None
     corpus: str = ""
     subset: str | None = None
+    knobs: tuple[tuple[str, float], ...] = ()
 
     def __post_init__(self) -> None:
         if self.name not in TASKS:
@@ -93,6 +115,35 @@ class Task:
         subsets = registry()[self.corpus]["subsets"]
         if self.subset is not None and self.subset not in subsets:
             raise RouteError(unknown(f"subset of {self.corpus}", self.subset, subsets), part=4)
+        knobs = {name: self._checked(name, value) for name, value in self.knobs}
+        if len(knobs) < len(self.knobs):
+            raise RouteError(f"knob {self.knobs[-1][0]!r} occurs twice: expected once", part=5)
+        object.__setattr__(self, "knobs", tuple(sorted(knobs.items())))
+
+    def _checked(self, name: str, value: Any) -> float:
+        """The value of a knob, with as many digits as are written."""
+        if name not in KNOBS:
+            raise RouteError(unknown("knob", name, KNOBS), part=5)
+        low, high, kinds = KNOBS[name]
+        fit = [task for task, kind in TASKS.items() if kind in kinds or task in kinds]
+        if self.name not in fit:
+            rule = f"it is for {', '.join(fit)}"
+            raise RouteError(f"{self.name} has no knob {name!r}: {rule}", part=5)
+        value = low if value is None and low == high else value
+        number = isinstance(value, int | float) and type(value) is not bool
+        if not number or not low <= value <= high:
+            rule = f"a number from {low:g} to {high:g}" if low < high else "no number"
+            raise RouteError(f"knob {name!r} takes {rule}, found {value!r}", part=5)
+        return float(f"{value:g}")
+
+    def text(self, *, place: bool = True) -> str:
+        """The task as a route has it, with its corpus or without."""
+        text = self.name if self.labels is None else f"{self.name}:{self.labels}"
+        if place:
+            text += f"@{self.corpus}" + (f"/{self.subset}" if self.subset else "")
+        bare = {name for name, (low, high, _) in KNOBS.items() if low == high}
+        knobs = [name if name in bare else f"{name}={value:g}" for name, value in self.knobs]
+        return text + (f"[{','.join(knobs)}]" if knobs else "")
 
 
 @dataclass(frozen=True)
@@ -112,11 +163,10 @@ class Stage:
         texts: list[str] = []
         named: list[Task] = []  # with a place written, nearest first
         for task in reversed(self.tasks):  # as the reader infers: from the right
-            text = task.name if task.labels is None else f"{task.name}:{task.labels}"
-            if _inferred(task, named) != task:
+            there = _inferred(task, named) != task
+            if there:
                 named.insert(0, task)
-                text += f"@{task.corpus}" + (f"/{task.subset}" if task.subset else "")
-            texts.insert(0, text)
+            texts.insert(0, task.text(place=there))
         return "+".join(texts)
 
 
@@ -183,26 +233,43 @@ def _read_stage(text: str, place: int, stage: str) -> Stage:
     for begin, part in _parts(stage, "+", place):
         match = _TASK.match(text, begin, begin + len(part))
         assert match  # the pattern accepts the empty text
-        name, labels, corpus, subset, rest = match.groups()
+        name, labels, corpus, subset, knobs, _, rest = match.groups()
         try:
             if "" in match.groups():
                 which = match.groups().index("")
-                raise RouteError(f"expected a {_PARTS[which]}", which + 1)
+                raise RouteError(f"expected {_PARTS[which]}", which + 1)
             number: Any = int(labels) if re.fullmatch("[0-9]{1,18}", labels or "") else labels
             tasks.append(Task(name, number, corpus or "", subset))
             Stage(tuple(tasks))
             if rest:
                 signs = ("@" if labels else ":@") if corpus is None else "" if subset else "/"
+                signs = signs + "[" if knobs is None else ""
                 expected = ", ".join(f"'{sign}'" for sign in signs + "+>")
-                raise RouteError(f"expected {expected} or the end, found {rest[0]!r}", 5)
+                raise RouteError(f"expected {expected} or the end, found {rest[0]!r}", 7)
         except RouteError as error:
             raise error.under(text, match.start(error.part)) from None
+        for start, knob in () if knobs is None else _parts(knobs, ",", match.start(5)):
+            tasks[-1] = _turned(tasks[-1], text, start, start + len(knob))
         if corpus is not None:
             named[len(tasks) - 1] = tasks[-1]
     for i, task in enumerate(tasks):
         if i not in named:
             tasks[i] = _inferred(task, [named[j] for j in named if j > i])
     return Stage(tuple(tasks))
+
+
+def _turned(task: Task, text: str, begin: int, end: int) -> Task:
+    """The task with one more knob, which is between two places of the text."""
+    match = _KNOB.fullmatch(text, begin, end)
+    assert match  # as above
+    name, value = match.groups()
+    number: Any = value
+    with suppress(TypeError, ValueError):  # what is no number is refused with its range
+        number = float(value)
+    try:
+        return replace(task, knobs=(*task.knobs, (name, number)))
+    except RouteError as error:
+        raise error.under(text, match.start(1)) from None
 
 
 def unknown(what: str, name: str, options: Iterable[str]) -> str:

@@ -6,7 +6,7 @@ choice of the grammar is one draw.
 """
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import TypeVar
@@ -35,10 +35,10 @@ from mtlkit.lexicon import (
     read,
 )  # fmt: skip
 
-__all__ = ["Scene", "scene", "shares"]
+__all__ = ["Scene", "scene", "senses", "shares"]
 
 EVENTS = frozenset({"in", "tr", "di", "pr", "pt", "pu"})
-_SHARES = {"own": 1.0, "common": 0.28, "clausal": 0.4, "copula": 0.45}
+_SHARES = {"own": 1.0, "common": 0.18, "clausal": 0.4, "copula": 0.45}
 """How often a clause takes a verb of the scene, of every scene, one with a clause, or "be"."""
 _ADJECTIVE = re.compile(r"([a-z]+(?:-[a-z]+)*)([<>]?)([+-]?)").fullmatch
 _VERB = re.compile(r"([a-z]+(?:-[a-z]+)*)(?:_([a-z]+))?(~?)([+-]?)").fullmatch
@@ -252,10 +252,7 @@ class Scene:
         return len(signs) == 2 and not self.classes[cls].me
 
     def _pools(self, verbs: list[tuple[Verb, bool]]) -> Table[tuple[str, str], Verb]:
-        """Verbs by what a clause asks for: a pool's name, or the class of subject or object.
-
-        ``verbs``: each with whether every scene has it.
-        """
+        """Verbs by what a clause asks for: a pool's name, or the class of subject or object."""
         pools: dict[tuple[str, str], list[tuple[Verb, float]]] = defaultdict(list)
         self._opinions = {verb.lemma for verb, _ in verbs if verb.valence}
         own = [verb for verb, shared in verbs if not shared]
@@ -269,8 +266,9 @@ class Scene:
         for group, members in groups.items():
             total = sum(weight for _, weight in members) or 1
             for verb, weight in members:
+                entry = (verb, weight * _SHARES[group] / total)
                 for key in self._keys(verb):
-                    pools[key].append((verb, weight * _SHARES[group] / total))
+                    pools[key].append(entry)
         return _weighted(pools)
 
     def _weight(self, verb: Verb) -> float:
@@ -334,6 +332,14 @@ def _lines() -> tuple[list[Line], dict[str, list[Line]], frozenset[str]]:
 def shares() -> dict[str, dict[str, float]]:
     """How often each scene occurs in each domain; raises `LexiconError`."""
     return {name: header(lines)[1] for name, lines in _lines()[1].items()}
+
+
+@cache
+def senses() -> Counter[str]:
+    """How many nouns each sense has, over all scenes; raises `LexiconError`."""
+    every = (line for part in (_lines()[0], *_lines()[1].values()) for line in part)
+    nouns = [line for line in every if line.keyword == "noun"]
+    return Counter(declared(line).sense for line in nouns for _ in line.body.split())
 
 
 @cache

@@ -12,16 +12,18 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import torch
 from filelock import FileLock
+from tqdm import tqdm
 
-from mtlkit import corpora, encoders, sharing
-from mtlkit.corpora import CorpusError, Example
-from mtlkit.evaluation import Evaluator, Scores
+from mtlkit import corpora, encoders, knobs, sharing
+from mtlkit.corpora import Example
+from mtlkit.evaluation import Evaluator, Scores, primary
 from mtlkit.metrics import Counts
 from mtlkit.recipes import Recipe, Run
 from mtlkit.results import Record, Store
@@ -30,7 +32,7 @@ from mtlkit.sharing import HardSharing
 from mtlkit.training import Stage, fit
 from mtlkit.weighting import WEIGHTINGS
 
-__all__ = ["environment", "execute", "plan", "prefix", "test", "train"]
+__all__ = ["environment", "execute", "plan", "prefix", "progress", "test", "train"]
 
 Watch = Callable[[int, int, Mapping[str, Any]], None]
 _SEEN = 50  # training sentences that are scored beside dev
@@ -90,14 +92,9 @@ def _seed(run: Run, number: int) -> int:
     return run.recipe.mlm_seed if begins and any(kind != {"mlm"} for kind in kinds) else run.seed
 
 
-@functools.lru_cache(maxsize=256)
 def _evaluation(task: Task, split: str, limit: int = 0) -> tuple[Example, ...]:
     """The sentences of a split with a task's label; with a limit, that many, evenly spread."""
-    found = corpora.load(task.corpus, split=split, subset=task.subset)
-    if TASKS[task.name] != "mlm":
-        found = tuple(example for example in found if task.name in example.labels)
-    if not found:
-        raise CorpusError(f"{task.corpus} has no sentence with {task.name} in its split {split!r}")
+    found = corpora.sentences(task, split=split)
     if not limit or limit >= len(found):
         return found
     return tuple(found[i * len(found) // limit] for i in range(limit))
@@ -106,12 +103,17 @@ def _evaluation(task: Task, split: str, limit: int = 0) -> tuple[Example, ...]:
 def _texts(route: Route) -> Iterable[Sequence[str]]:
     """What a scratch encoder's tokenizer learns from: the text of the first stage's corpora.
 
-    All of it, whatever the number of labels, so that routes of one seed share initial weights.
+    All of it, whatever the number of labels, so that routes of one seed share initial weights;
+    and as knobs have it spelt, too, since the same encoder meets both.
     """
-    for corpus in sorted({task.corpus for task in route.stages[0].tasks}):
+    tasks = route.stages[0].tasks
+    for corpus in sorted({task.corpus for task in tasks}):
         sentences = corpora.load(corpus, split="train")
-        for example in sentences[:: 1 + len(sentences) // 20_000]:  # evenly, and not the first
-            yield example.words
+        sentences = sentences[:: 1 + len(sentences) // 20_000]  # evenly, and not the first
+        yield from (example.words for example in sentences)
+        for task in tasks:
+            if task.corpus == corpus and {"overlap", "delexicalised"} & dict(task.knobs).keys():
+                yield from (example.words for example in knobs.define(task, sentences))
 
 
 def _agree(route: Route) -> None:
@@ -196,6 +198,25 @@ def train(
         history = [*history, *({"stage": number, **entry} for entry in entries)]
         stages = [*stages, ledger]
     return model, history, _ledger(model, stages, recipe)
+
+
+def progress(stages: int, bars: ExitStack) -> Watch:
+    """Watch training: a bar a stage, with the time that is left, and the scores as they come."""
+    bar: dict[int, tqdm] = {}
+
+    def watch(update: int, updates: int, entry: Mapping[str, Any]) -> None:
+        if (now := entry["stage"]) not in bar:
+            bars.close()  # of the stage before
+            title = f"stage {now + 1} of {stages}"
+            bar[now] = tqdm(total=updates, initial=update - 1, desc=title, unit="update")
+            bars.enter_context(bar[now])
+        if entry.get("update") == update:
+            dev = entry["scores"]["dev"].items()
+            found = ", ".join(f"{t} {primary(t)} {scores[primary(t)]:.4f}" for t, scores in dev)
+            bar[now].write(f"  update {update}, dev: {found}")
+        bar[now].update(update - bar[now].n)
+
+    return watch
 
 
 def _told(watch: Watch, stage: int, update: int, updates: int, entry: Mapping[str, Any]) -> None:

@@ -39,6 +39,7 @@ def complete(
     workers: int | None = None,
     scheduler: str | None = None,
     title: str = "runs",
+    keep: bool = False,
 ) -> list[Failure]:
     """Bring every run into the store; those that are there already cost nothing.
 
@@ -48,13 +49,20 @@ def complete(
         Processes of one thread each on this machine; as many as it has cores by default.
     scheduler
         Address of a running Dask cluster instead, whose workers see the store's folder.
+    keep
+        Whether the trained models are wanted too; a run whose model nobody kept is trained again.
 
     Returns
     -------
     list of Failure
         Runs that failed; the others are done all the same.
     """
-    pending = {run.id: run for run in runs if run.id not in store}
+    models = store.folder / "models"
+    pending = {
+        run.id: run
+        for run in runs
+        if run.id not in store or (keep and not (models / run.id / "model.json").is_file())
+    }
     if not pending:
         return []
     # Here, so that a lesson with nothing to train does not load Dask.
@@ -93,7 +101,7 @@ def complete(
                 if each.id in shared and each.id not in kept:
                     kept[each.id] = submit(each, True)
             if run.id not in kept:
-                submit(run, False)
+                submit(run, keep)
         failures = []
         bar = tqdm(total=len(futures), desc=title, unit="run", mininterval=1)
         for future in as_completed(list(futures)):

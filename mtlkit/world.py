@@ -19,7 +19,7 @@ from mtlkit.scenes import scene, shares
 
 __all__ = ["DOMAINS", "SPLITS", "WorldError", "checksum", "generate", "stream", "text"]
 
-ALGORITHM = "world 2"  # in the checksum: change it whenever the same data give other sentences
+ALGORITHM = "world 3"  # in the checksum: change it whenever the same data give other sentences
 SPLITS = ("train", "dev", "test")
 _UNSPACED = frozenset({*",.!?;”", "'s", "n't", "'ll", "'re", "'ve", "'m", "'d"})
 _VOWEL = re.compile(
@@ -103,7 +103,8 @@ def _sentence(nodes: list[Node], comments: list[str]) -> Sentence:
             after is not None
             and (after.form in _UNSPACED or (node.form, after.form) == ("can", "not"))
         )
-        misc = [f"NER={node.ner}"] * bool(node.ner) + ["SpaceAfter=No"] * close
+        misc = [f"NER={node.ner}"] * bool(node.ner) + [f"Sense={node.sense}"] * bool(node.sense)
+        misc += ["SpaceAfter=No"] * close
         head, relation = (node.head.index, node.deprel) if node.head else (0, "root")
         columns = (node.form, node.lemma, node.upos, node.xpos, _features(node))
         found.append(Word(*columns, head, relation, "_", "|".join(misc) or "_"))
@@ -134,10 +135,10 @@ def stream(
 ) -> Iterator[Sentence]:
     """Yield ``n`` sentences with parts of speech, trees and names, all of one domain if named.
 
-    Names are in MISC (``NER=B-PER``); comments give the domain, the scene, the sentence's type
-    (``s_type``) and, for a review, its sentiment.  Dev and test also have names that training and
-    `text` never have.  The first sentences of a longer stream are those of a shorter one.
-    Raises `WorldError`.
+    MISC has the names (``NER=B-PER``) and the latent class of nouns and names (``Sense=food``);
+    comments give the domain, the scene, the sentence's type (``s_type``) and, for a review, its
+    sentiment.  Dev and test also have names that training and `text` never have.  The first
+    sentences of a longer stream are those of a shorter one.  Raises `WorldError`.
 
     >>> [sentence] = stream(1, seed=3, domain="review")
     >>> sentence.comment("domain"), sentence.comment("sentiment") in ("positive", "negative")

@@ -6,14 +6,17 @@ from hypothesis import strategies as st
 
 from mtlkit import routes
 from mtlkit.recipes import Recipe, Run
-from mtlkit.routes import TASKS, Route, Stage, Task
+from mtlkit.routes import KNOBS, TASKS, Route, Stage, Task
 
 
 @st.composite
 def some_tasks(draw: st.DrawFn, name: str) -> Task:
     corpus = draw(st.sampled_from([c for c in routes.registry() if routes.offers(c, name)]))
     subset = draw(st.sampled_from([None, *routes.registry()[corpus]["subsets"]]))
-    return Task(name, draw(st.none() | st.integers(1, 10**6)), corpus, subset)
+    fit = {knob for knob, (_, _, kinds) in KNOBS.items() if {name, TASKS[name]} & {*kinds}}
+    knobs = draw(st.lists(st.sampled_from(sorted(fit)), unique=True) if fit else st.just([]))
+    values = [(knob, draw(st.floats(*KNOBS[knob][:2]))) for knob in knobs]
+    return Task(name, draw(st.none() | st.integers(1, 10**6)), corpus, subset, tuple(values))
 
 
 some_stages = (

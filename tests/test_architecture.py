@@ -34,7 +34,7 @@ ROWS = (
     ("names",),
     ("phrases",),
     ("clauses",),
-    ("world",),
+    ("world", "knobs"),
     ("corpora", "tokenization", "labelling"),
     ("batching", "plots", "choices", "diagrams"),
     ("encoders", "weighting"),

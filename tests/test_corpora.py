@@ -186,7 +186,7 @@ def test_more_labels_than_there_are(tiny: Path) -> None:
     with pytest.raises(CorpusError) as error:
         corpora.labelled(Task("pos", 1250, "gum", "news"), seed=0)
     assert str(error.value) == (
-        "pos asks for 1,250 training sentences, but gum/news has 30; "
+        "pos:1250@gum/news asks for 1,250 training sentences, but there are 30; "
         "ask for fewer, or leave the number out to take all"
     )
 

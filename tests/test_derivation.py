@@ -6,6 +6,7 @@ import pytest
 
 from mtlkit import grammar
 from mtlkit.derivation import Derivation, Node, Scope, marked, top_of
+from mtlkit.lexicon import LexiconError
 
 RULES = """
 Text 1 = Aside punct=,/PUNCT ^Clause punct=,/PUNCT advcl=Late punct=./PUNCT
@@ -66,7 +67,7 @@ def test_a_bare_verb_of_the_grammar_is_a_command(write) -> None:
 def test_a_rule_that_names_nothing_known_is_refused(tmp_path, monkeypatch) -> None:
     (tmp_path / "grammar.txt").write_text("Text 1 = ^Ghost\n", "utf-8")
     monkeypatch.setattr(grammar, "FOLDER", tmp_path)
-    with pytest.raises(KeyError, match="there is no rule or phrase 'Ghost'"):
+    with pytest.raises(LexiconError, match=r"^grammar.txt:1: there is no rule or phrase 'Ghost'$"):
         Derivation("news", random.Random(1)).compile()
 
 

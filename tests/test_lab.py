@@ -116,6 +116,12 @@ def test_the_learning_rate_is_the_best_on_dev(lab: Lab, monkeypatch: pytest.Monk
     assert len(asked) == count, "what is known is asked again"
 
 
+def test_a_grid_of_one_rate_is_not_tried(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    lab.profile = dataclasses.replace(TINY, rates=(2e-3,))
+    monkeypatch.setattr(lab, "complete", lambda *_, **__: pytest.fail("something was trained"))
+    assert lab.rates([("single", "ner")]) == {("single", "ner"): 2e-3}
+
+
 def test_every_target_has_a_rate_of_its_own(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     two = (Target("ner", "world", ("pos",), "world"), Target("dep", "world", ("pos",), "world"))
     lab.profile = dataclasses.replace(TINY, targets=two)

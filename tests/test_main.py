@@ -105,6 +105,15 @@ def test_world_is_a_valid_treebank(capsys: pytest.CaptureFixture[str]) -> None:
     assert conllu.parse(capsys.readouterr().out)[0].words == world.generate(1, seed=7)[0].words
     assert main(["world", "0"]) == 0
     assert capsys.readouterr().out == ""
+    assert main(["world", "3", "--relatedness", "0"]) == 0
+    other = conllu.parse(capsys.readouterr().out)
+    assert [s.heads for s in other] == [s.heads for s in sentences]
+    assert [[w.misc for w in s.words] for s in other] != [
+        [w.misc for w in s.words] for s in sentences
+    ]
+    with pytest.raises(SystemExit):
+        main(["world", "3", "--relatedness", "1.5"])
+    assert "expected a number from 0 to 1, found '1.5'" in capsys.readouterr().err
 
 
 def test_a_reader_that_goes_away_is_no_error() -> None:
@@ -240,8 +249,11 @@ ROUTE = "scratch > pos:20@world"
     "arguments, text",
     [
         (["scratch"], "'scratch' trains nothing: add a stage, as in 'scratch > ner:500'"),
-        (["scratch > pos:99999@world"], "pos asks for 99,999 training sentences, but world has"),
-        (["scratch > pos:9@world > ner:99999@world"], "ner asks for 99,999 training sentences"),
+        (
+            ["scratch > pos:99999@world"],
+            "pos:99999@world asks for 99,999 training sentences, but there are",
+        ),
+        (["scratch > pos:9@world > ner:99999@world"], "ner:99999@world asks for 99,999 training"),
         ([ROUTE, "--recipe", "epoch=3"], "unknown recipe field 'epoch': did you mean 'epochs'?"),
         ([ROUTE, "--recipe", "epochs"], "cannot use 'epochs': expected key=value, each key once"),
         ([ROUTE, "--recipe", "epochs=1", "--recipe", "epochs=2"], "cannot use 'epochs=2': expect"),
@@ -507,7 +519,9 @@ def test_data_and_doctor_say_what_there_is(
     assert main(["data", "list", "world", "gum"]) == 0
     head, world_row, gum, place = capsys.readouterr().out.splitlines()
     assert head.split() == ["corpus", "tasks", "files", "MB", "state"]
-    assert world_row.startswith("world   pos ner dep stype sentiment mlm") and "here" in world_row
+    assert (
+        world_row.startswith("world   pos ner dep aux stype sentiment mlm") and "here" in world_row
+    )
     assert re.fullmatch(r"gum +pos .* 0/\d+ +\d+\.\d +to get it: mtlkit data fetch gum", gum)
     assert place == f"in {tmp_path}"
     assert main(["data", "fetch", "world"]) == 0

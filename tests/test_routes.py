@@ -25,7 +25,9 @@ def test_a_route_is_read_back_exactly(route: Route) -> None:
 @given(some_routes)
 def test_spaces_do_not_matter(route: Route) -> None:
     start, *rest = str(route).split(" > ")
-    loose = "\n\t".join(["", start, *(">" + re.sub(r"([:+@/])", r" \1 ", s) for s in rest), ""])
+    loose = "\n\t".join(
+        ["", start, *(">" + re.sub(r"([:+@/,=]|\[|\])", r" \1 ", s) for s in rest), ""]
+    )
     tight = ">".join([start, *rest])
     assert Route.parse(loose) == Route.parse(tight) == route
 
@@ -39,6 +41,7 @@ def test_a_route_written_in_full_means_the_same(route: Route) -> None:
             + (f":{task.labels}" if task.labels else "")
             + f"@{task.corpus}"
             + (f"/{task.subset}" if task.subset else "")
+            + task.text(place=False).removeprefix(Task(task.name, task.labels).text(place=False))
             for task in stage.tasks
         )
     assert Route.parse(full) == route
@@ -61,7 +64,7 @@ def test_a_prefix_has_the_first_stages(route: Route, data: st.DataObject) -> Non
     assert (prefix.start, prefix.stages) == (route.start, route.stages[:n])
 
 
-@given(st.text() | st.text("minlposer>+:@/ 05_gum\n", max_size=40))
+@given(st.text() | st.text("minlposer>+:@/ 05_gum\n[],=.", max_size=40))
 def test_any_text_is_a_route_or_a_route_error(text: str) -> None:
     try:
         route = Route.parse(text)
@@ -91,6 +94,9 @@ def test_the_design_s_examples_are_canonical() -> None:
         "minilm > pos+ner:500+dep > ner:500",
         "minilm > sst2 > cr:100",
         "minilm > pos@gum/news > pos:200@gum/vlog",
+        "scratch > aux:2000[relatedness=0.3] > ner:100@world",
+        "scratch > aux:2000[relatedness=0.3]+ner:100@world",
+        "minilm > pos:500[noise=0.1,overlap=0.5]+dep[shuffled]",
         "minilm",
         "./my-model_1.0 > pos",
         "~/models/a > pos",
@@ -146,6 +152,11 @@ def test_a_subset_comes_with_its_corpus() -> None:
         ("scratch > mlm+sst2@sst2", "scratch > mlm@sst2+sst2"),
         ("  scratch\n > mlm @ gum / news : ", None),
         (" scratch\n > mlm : 9 @ gum / news ", "scratch > mlm:9@gum/news"),
+        ("scratch > aux@world[relatedness=0.30]", "scratch > aux[relatedness=0.3]"),
+        (
+            "mini > pos [ shift=.50 , noise = 1e-1 ] > cr[shuffled=1,imbalance=10]",
+            "mini > pos[noise=0.1,shift=0.5] > cr[imbalance=10,shuffled]",
+        ),
     ],
 )
 def test_the_canonical_text_is_short(text: str, canonical: str | None) -> None:
@@ -159,7 +170,7 @@ def test_the_canonical_text_is_short(text: str, canonical: str | None) -> None:
 def test_defaults_fit_the_registry() -> None:
     assert {task: routes.default_corpus(task) for task in TASKS} == {
         "pos": "gum", "xpos": "gum", "ner": "gum", "dep": "gum", "stype": "gum",
-        "sst2": "sst2", "cr": "cr", "subj": "subj", "trec": "trec",
+        "aux": "world", "sst2": "sst2", "cr": "cr", "subj": "subj", "trec": "trec",
         "sentiment": "world", "mlm": "text",
     }  # fmt: skip
     assert set(TASKS.values()) == {"tags", "tree", "class", "mlm"}
@@ -210,11 +221,35 @@ CORPORA = ", ".join(routes.registry())
         ("minilm > pos+ner+pos:5\n                 ^",
          "task 'pos' occurs twice in a stage: expected once"),
         ("minilm > pos ner\n             ^",
-         "expected ':', '@', '+', '>' or the end, found 'n'"),
-        ("minilm > pos:5:6\n              ^", "expected '@', '+', '>' or the end, found ':'"),
-        ("minilm > pos@gum:5\n                ^", "expected '/', '+', '>' or the end, found ':'"),
+         "expected ':', '@', '[', '+', '>' or the end, found 'n'"),
+        ("minilm > pos:5:6\n              ^",
+         "expected '@', '[', '+', '>' or the end, found ':'"),
+        ("minilm > pos@gum:5\n                ^",
+         "expected '/', '[', '+', '>' or the end, found ':'"),
         ("minilm > pos@gum/news/x\n                     ^",
-         "expected '+', '>' or the end, found '/'"),
+         "expected '[', '+', '>' or the end, found '/'"),
+        ("minilm > pos[noise=.1]@gum\n                      ^",
+         "expected '+', '>' or the end, found '@'"),
+        ("minilm > pos[noise=.1 > ner\n                      ^", "expected ']'"),
+        ("minilm > pos[]\n             ^", "expected a knob"),
+        ("minilm > pos[noise=.1, nois=3]\n                       ^",
+         "unknown knob 'nois': did you mean 'noise'?"),
+        ("minilm > pos[noise=2]\n             ^",
+         "knob 'noise' takes a number from 0 to 1, found 2.0"),
+        ("minilm > pos[noise=nan]\n             ^",
+         "knob 'noise' takes a number from 0 to 1, found nan"),
+        ("minilm > pos[noise]\n             ^",
+         "knob 'noise' takes a number from 0 to 1, found None"),
+        ("minilm > pos[noise=much]\n             ^",
+         "knob 'noise' takes a number from 0 to 1, found 'much'"),
+        ("minilm > pos[shuffled=2]\n             ^",
+         "knob 'shuffled' takes no number, found 2.0"),
+        ("minilm > pos[noise=0,noise=1]\n                     ^",
+         "knob 'noise' occurs twice: expected once"),
+        ("minilm > pos[relatedness=1]\n             ^",
+         "pos has no knob 'relatedness': it is for aux"),
+        ("minilm > mlm[noise=1]\n             ^", "mlm has no knob 'noise': it is for pos, xpos, "
+         "ner, aux, dep, stype, sst2, cr, subj, trec, sentiment"),
         ("  minilm + pos\n        ^",
          "a start has only letters, digits and _.~/-, found ' ': expected '>' or the end"),
         ("minilm+pos\n      ^",

@@ -221,7 +221,7 @@ def test_what_a_killed_process_left_is_cleared_away(tmp_path: Path) -> None:
     [
         (
             "scratch > pos:20@world > ner:99999@world", {}, CorpusError,
-            r"^ner asks for 99,999 training sentences, but world has 6,000; ask for fewer",
+            r"^ner:99999@world asks for 99,999 training sentences, but there are 6,000; ask",
         ),
         (
             "scratch > pos:20@world > ner:20@world", {"tuning": "last:2"}, EncoderError,

@@ -67,7 +67,7 @@ def test_a_run_that_fails_is_reported_and_stops_no_other(
     ]
     for failure in failures:
         assert str(failure).startswith(f"{failure.run.route}  (seed {failure.run.seed}): Corpus")
-        assert "asks for 99,999 training sentences, but world has" in failure.reason
+        assert "asks for 99,999 training sentences, but there are" in failure.reason
         assert f"failed: {failure}" in capsys.readouterr().out or len(failures) > 1
     # The others are all there, and their beginnings, each once.
     assert set(store.ids()) == {
@@ -91,6 +91,14 @@ def test_finished_runs_cost_no_cluster(tmp_path: Path, monkeypatch: pytest.Monke
     assert complete(runs * 2, Store(tmp_path / "elsewhere", tmp_path / "here")) == []
     assert complete([], Store(tmp_path / "elsewhere")) == []
     assert stamps(tmp_path / "here") == before and not (tmp_path / "elsewhere").exists()
+
+
+def test_models_are_kept_where_they_are_wanted(workers: Client, tmp_path: Path) -> None:
+    run, store = plan("scratch > pos:20@world", RECIPE, 7), Store(tmp_path)
+    assert complete([run], store, scheduler=address(workers)) == []
+    assert run.id in store and not (tmp_path / "models" / run.id).exists()
+    assert complete([run], store, scheduler=address(workers), keep=True) == []
+    assert (tmp_path / "models" / run.id / "model.json").is_file()
 
 
 def test_only_beginnings_that_two_have_in_common_are_kept(tmp_path: Path) -> None:

@@ -29,9 +29,8 @@ ASKED = frozenset({"Object", "Goal", "Phrasal"})
 class Node:
     """A word while its sentence is being written; a phrase is a list of nodes in order."""
 
-    __slots__ = tuple(
-        ["form", "lemma", "upos", "xpos", "feats", "head", "deprel", "index", "ner", "sense"]
-    )
+    __slots__ = ("deprel", "feats", "form", "head", "index", "lemma", "ner", "sense", "upos",
+                 "xpos")  # fmt: skip
 
     def __init__(self, form: str, lemma: str, upos: str, xpos: str, deprel: str = "") -> None:
         self.form, self.lemma, self.upos, self.xpos, self.deprel = form, lemma, upos, xpos, deprel

@@ -122,8 +122,11 @@ def kept(path: Path, key: str, make: Callable[[], Iterable[Example]]) -> tuple[E
 
 
 def _cannot_keep(path: Path, error: OSError) -> bool:
-    what, why = "cannot keep %s (%s), so it is made again each time", error.strerror or error
-    _LOG.warning(f"{what}; make its folder writable", path, why)
+    _LOG.warning(
+        "cannot keep %s (%s), so it is made again each time; make its folder writable",
+        path,
+        error.strerror or error,
+    )
     return False
 
 

@@ -116,9 +116,13 @@ class Lab:
             If a run failed, after all the others are done; it names each one.
         """
         runs = list(runs)
-        workers, address = self._workers, self._scheduler
         failures = complete(
-            runs, self.store, workers=workers, scheduler=address, title=title, keep=keep
+            runs,
+            self.store,
+            workers=self._workers,
+            scheduler=self._scheduler,
+            title=title,
+            keep=keep,
         )
         if failures:
             raise ProfileError(

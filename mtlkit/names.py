@@ -88,8 +88,10 @@ class NameWriter(Derivation):
         pronoun = MASCULINE if self.uniform() < 0.5 else FEMININE
         given = "men" if pronoun == MASCULINE else "women"
         forms: list[str] = []
-        while len({*forms}) < max(1, len(forms)) or (
-            not self.used.isdisjoint(forms) and self.uniform() < 0.9
+        while (
+            not forms
+            or len(set(forms)) < len(forms)  # "Jordan Jordan"
+            or (not self.used.isdisjoint(forms) and self.uniform() < 0.9)
         ):
             bank = self.banks[-1] if self.uniform() < 0.4 else self.banks[0]
             kinds = self.patterns[entity].draw(self.uniform())

@@ -19,9 +19,11 @@ T = TypeVar("T")
 DAMP = 0.9  # of optional phrases, for every phrase around them
 ISOLATED = frozenset({"OpinionNoun", "Bare.opinion", "What", "Identity", "WhichOne"})
 """Symbols whose noun is not that of the phrase around it."""
-SUBORDINATE = frozenset({"Later", "Until", "Opening", "OpeningTime", "While"})
-"""Symbols of clauses that say when or why another one is true."""
-CORE = frozenset({"obj", "iobj", "ccomp", "xcomp", "csubj", "conj", "advcl", "parataxis"})
+CONDITIONAL = frozenset({"If", "IfFirst"})
+SUBORDINATE = CONDITIONAL | {"After", "Although", "Because", "BecauseFirst", "Before", "Despite"}
+SUBORDINATE |= {"Meanwhile", "Once", "While"}
+"""Symbols of clauses that say when, why or on which condition another one is true."""
+CORE = frozenset({"nsubj", "obj", "iobj", "ccomp", "xcomp", "csubj", "conj", "advcl", "parataxis"})
 ASKED = frozenset({"Object", "Goal", "Phrasal"})
 """Relations and phrases that a rule cannot do without, unless it says that they are optional."""
 
@@ -53,6 +55,12 @@ class Scope:
     tag = feats = ""  # the main verb's form, and its features where the form does not give them
     tense = "present"  # past, present, progressive or modal
     subordinate = False  # whether the clause says when or why another one is true
+    conditional = False  # whether it says on which condition
+    linked = ""  # the relation of the link (see `mtlkit.discourse`) that a clause is half of
+    brief = False  # whether noun phrases are short
+    unmodified = False  # whether a noun phrase has no phrase of its own
+    adjoined = False  # whether the verb has a prepositional phrase of its own
+    modified = False  # whether the verb leaves the phrase after the object to the object
     owner = ""  # the possessive that agrees with the clause's subject
     role = ""  # subject, object, oblique, name; definite and indefinite ask for a common noun
     certain = True  # see lexicon.Slot
@@ -115,7 +123,9 @@ class Derivation:
                     )
                     for place, i in enumerate(items)
                 ]
-                compiled.append((len(items), sorted(bound, key=lambda entry: not entry[2])))
+                early = [item.early for item in items]
+                bound.sort(key=lambda entry: (not early[entry[0]], not entry[2]))
+                compiled.append((len(items), bound))
             self.ready[symbol] = choices.of(compiled)
 
     def _call(self, item: Item) -> Callable[[Scope, str], list[Node]]:
@@ -139,6 +149,7 @@ class Derivation:
         if symbol in ISOLATED or symbol in SUBORDINATE:
             scope = copy(scope)
             scope.subordinate = scope.subordinate or symbol in SUBORDINATE
+            scope.conditional = symbol in CONDITIONAL
         return self.expand(symbol, scope)
 
     def one_of(self, things: Sequence[T]) -> T:

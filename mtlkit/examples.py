@@ -3,12 +3,12 @@
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from sys import intern
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from filelock import FileLock
 
@@ -18,7 +18,7 @@ from mtlkit.routes import TASKS
 if TYPE_CHECKING:
     from datasets import Dataset
 
-__all__ = ["Example", "kept", "label_values", "to_dataset"]
+__all__ = ["Attachment", "Example", "attachments", "kept", "label_values", "to_dataset"]
 
 _LOG = logging.getLogger(__name__)
 
@@ -86,6 +86,42 @@ def to_dataset(examples: Sequence[Example]) -> "Dataset":
             for label in labels
         ]
     return Dataset.from_dict(columns, features=Features(features))
+
+
+class Attachment(NamedTuple):
+    """A prepositional phrase after an object, and what it belongs to: places of words, from 1."""
+
+    preposition: int
+    noun: int  # of the phrase
+    object: int
+    verb: int
+    head: int  # the object or the verb
+
+    @property
+    def other(self) -> int:
+        """The one of the two that the phrase does not belong to."""
+        return self.verb if self.head == self.object else self.object
+
+
+def attachments(tree: Sequence[tuple[int, str]], tags: Sequence[str]) -> Iterator[Attachment]:
+    """Yield the phrases whose attachment is a question: "ate the soup *with a spoon*".
+
+    Those that stand right after an object noun, and belong to it or to its verb (Ratnaparkhi,
+    Reynar & Roukos 1994, "A maximum entropy model for prepositional phrase attachment").
+
+    >>> tree = ((2, "nsubj"), (0, "root"), (2, "obj"), (5, "case"), (2, "obl"))
+    >>> list(attachments(tree, ("PRON", "VERB", "NOUN", "ADP", "NOUN")))
+    [Attachment(preposition=4, noun=5, object=3, verb=2, head=2)]
+    """
+    for place, (head, relation) in enumerate(tree, start=1):
+        marks = [mark for mark, found in enumerate(tree, start=1) if found == (place, "case")]
+        if relation not in ("obl", "nmod") or not marks or not 2 <= marks[0] < place:
+            continue
+        before = marks[0] - 1
+        verb, what = tree[before - 1]
+        nouns = tags[place - 1] == tags[before - 1] == "NOUN"
+        if nouns and what == "obj" and head in (before, verb):
+            yield Attachment(marks[0], place, before, verb, head)
 
 
 # ---- examples that are made, not fetched

@@ -22,24 +22,25 @@ class Item(NamedTuple):
     argument: str
     chance: float
     flip: bool
+    early: bool  # written before the head
     where: str  # file:line
 
 
 def item(source: str, where: str) -> Item:
     """Read one item of a rule, in the notation explained at the head of ``grammar.txt``."""
-    pattern = r"(?:([\w:]+)=)?(\^?)(\?/PUNCT|[^\s?~\[]+)(?:\[(.+)\])?(~?)(?:\?([.\d]+))?"
+    phrase = r"([?!]/PUNCT|[^\s?!~\[]+)(?:\[(.+)\])?"
+    pattern = rf"(?:([\w:]+)=)?(\^?){phrase}(~?)(!?)(?:\?([.\d]+))?"
     match = re.fullmatch(pattern, source)
     if match is None:
         rule = "see the notation at the file's head"
         raise LexiconError(f"{where}: cannot read {source!r}; {rule}")
-    relation, head, phrase, argument, flip, chance = match.groups(default="")
+    relation, head, phrase, argument, flip, early, chance = match.groups(default="")
     literal = None
     if "/" in phrase:
         form, upos, own, lemma = [*phrase.split("/"), "", ""][:4]
         literal = (form, lemma or form, upos, own or words()["xpos"].get(upos, form))
-    return Item(
-        relation, bool(head), literal, phrase, argument, float(chance or 1), bool(flip), where
-    )
+    marks = (bool(flip), bool(early))
+    return Item(relation, bool(head), literal, phrase, argument, float(chance or 1), *marks, where)
 
 
 def rules(domain: str) -> dict[str, Choices[tuple[Item, ...]]]:

@@ -40,7 +40,8 @@ __all__ = [
 
 FOLDER = DATA / "world"
 DOMAINS = ("news", "review", "message", "guide")
-KEYWORDS = ("scene", "noun", "adj", "verb", "take", "form")
+RELATIONS = ("so", "then", "but", "to", "while")  # of two events: see `mtlkit.discourse`
+KEYWORDS = ("scene", "noun", "adj", "verb", "take", "form", *RELATIONS)
 CLAUSAL = ("TO", "THAT", "ING", "WH", "BARE", "ADJ", "AS")
 _NOUN = re.compile(r"([A-Za-z][A-Za-z-]*?)(?:/([a-z-]+))?([~*^]?)").fullmatch
 K = TypeVar("K")
@@ -196,8 +197,8 @@ def read(path: Path) -> list[Line]:
     for where, line in lines(path):
         match = re.fullmatch(r"(\w+) ([^:]+):(.*)", line)
         if match is None or match[1] not in KEYWORDS:
-            rule = "a line is 'keyword head: body' with scene, noun, adj, verb, take or form"
-            raise LexiconError(f"{where}: {rule}, found {line!r}")
+            rule = f"a line is 'keyword head: body' with {', '.join(KEYWORDS)}"
+            raise LexiconError(f"{where}: {rule}; found {line!r}")
         found.append(Line(where, match[1], match[2].strip(), match[3].strip()))
     return found
 

@@ -54,15 +54,17 @@ class NameWriter(Derivation):
         super().__init__(domain, rng)
         self.banks, self.patterns = _names(split), _patterns(domain)
         lists = {name: Choices(found.split()) for name, found in self.words["calendar"].items()}
-        self.numbers, self.days, self.months = lists["numbers"], lists["days"], lists["months"]
+        self.numbers, self.few = lists["numbers"], lists["few"]
+        self.days, self.months = lists["days"], lists["months"]
         self.last = ""  # class of the latest common noun after the verb; "clause" after a clause
+        self.placed = False  # whether the sentence has the name of a place
         self.phrases |= {
             "Name": self.name, "Number": self.number, "Year": self.year,
             "DayNumber": self.day_number, "Hour": self.hour, "Day": self.day, "Month": self.month,
         }  # fmt: skip
 
     def gender(self, lemma: str) -> str:
-        return _gender().get(lemma) or (MASCULINE if self.uniform() < 0.5 else FEMININE)
+        return _gender().get(lemma) or (MASCULINE if self.uniform() < 0.55 else FEMININE)
 
     def personal(self, lemma: str, case: str) -> Node:
         """A personal pronoun in the case Nom, Acc or Gen."""
@@ -80,12 +82,12 @@ class NameWriter(Derivation):
     def name(self, scope: Scope, argument: str) -> list[Node]:
         """A name; one with several types only where the context decides which it is."""
         self.last = ""
-        entity = argument
+        entity = "PER" if argument == "first" else argument
         if not argument:
             cls = self.scene.classes[scope.cls]
             entity = "FAC" if cls.entity == "LOC" and cls.sense != "place" else cls.entity or "PER"
             scope.role = "name"
-        pronoun = MASCULINE if self.uniform() < 0.5 else FEMININE
+        pronoun = MASCULINE if self.uniform() < 0.55 else FEMININE
         given = "men" if pronoun == MASCULINE else "women"
         forms: list[str] = []
         while (
@@ -93,10 +95,11 @@ class NameWriter(Derivation):
             or len(set(forms)) < len(forms)  # "Jordan Jordan"
             or (not self.used.isdisjoint(forms) and self.uniform() < 0.9)
         ):
-            bank = self.banks[-1] if self.uniform() < 0.4 else self.banks[0]
+            bank = self.banks[-1] if self.uniform() < 0.55 else self.banks[0]
             kinds = self.patterns[entity].draw(self.uniform())
             while (not scope.certain or argument == "PER") and kinds == [entity]:
                 kinds = self.patterns[entity].draw(self.uniform())
+            kinds = ["given"] if argument == "first" else kinds
             forms = [
                 self.scene.nouns[scope.cls].draw(self.uniform()).lemma.capitalize()
                 if kind == "noun"
@@ -104,6 +107,7 @@ class NameWriter(Derivation):
                 for kind in kinds
             ]
         self.used.update(forms)
+        self.placed = self.placed or entity == "LOC"
         nodes = [Node(form, form, "PROPN", "NNP") for form in forms]
         top = 0 if entity == "PER" else len(nodes) - 1
         for place, node in enumerate(nodes):
@@ -117,7 +121,7 @@ class NameWriter(Derivation):
         return nodes
 
     def number(self, scope: Scope, argument: str) -> list[Node]:
-        word = self.numbers.draw(self.uniform())
+        word = (self.few if argument == "few" else self.numbers).draw(self.uniform())
         while argument == "digits" and word.isalpha():
             word = self.numbers.draw(self.uniform())
         return [Node(word, word, "NUM", "CD")]

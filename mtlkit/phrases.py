@@ -1,18 +1,22 @@
-"""Noun phrases of the embedded world, with their modifiers, adjectives and adverbs.
+"""Noun phrases of the embedded world, with what modifies them, and adverbs.
 
 A noun phrase knows what may modify it, and leaves out what a reader would attach to another word:
 selectional preference alone decides attachment.
 """
 
 import random
+from collections.abc import Sequence
 from functools import cache
 
+from mtlkit.adjectives import AdjectiveWriter
 from mtlkit.derivation import Node, Scope, marked
-from mtlkit.inflection import compared
 from mtlkit.lexicon import Choices, Noun, Slot, words
-from mtlkit.names import NameWriter
 
-__all__ = ["PhraseWriter"]
+__all__ = ["SPEAKERS", "PhraseWriter"]
+
+SPEAKERS = frozenset({"I", "we", "you"})
+_ONE_BY_ONE = frozenset({"place", "building", "event", "furniture", "state", "org"})
+"""Senses of what sentences seldom have several of."""
 
 
 @cache
@@ -20,7 +24,7 @@ def _adverbs() -> dict[str, Choices[str]]:
     return {kind: Choices(found.split()) for kind, found in words()["adverbs"].items()}
 
 
-class PhraseWriter(NameWriter):
+class PhraseWriter(AdjectiveWriter):
     """Writes phrases of one domain; every choice comes from ``rng``."""
 
     def __init__(self, domain: str, split: str, rng: random.Random) -> None:
@@ -29,30 +33,34 @@ class PhraseWriter(NameWriter):
         self.pronouns = Choices(self.settings["pronouns"].split())
         self.asked = Choices(self.settings["asked"].split())  # whom a question is about
         self.opinions = bool(self.settings["opinions"])
-        self.ungradable = frozenset(self.words["lists"]["ungradable"].split())
+        self.generic = self.settings["event"][1] > 0  # says what is always so, as guides do
+        self.formal = not self.opinions and self.settings["me"] < 0.1  # nobody speaks of himself
         self.phrases |= {
             "NP": self.argument, "Common": self.common, "Plenty": self.plenty, "Noun": self.word,
             "NounPhrase": self.modifier, "Determiner": self.determiner, "Plain": self.plain,
             "Modifier": self.compound, "RegionName": self.region_name, "Plural": self.plural,
             "RoleNoun": self.word, "OwnName": self.own_name,
             "OwnerNoun": self.owner_noun, "JudgedNoun": self.judged_noun,
-            "Judged": self.judged, "Attribute": self.attribute, "Second": self.attribute,
-            "Predicate": self.predicate, "Comparative": self.comparative,
-            "Superlative": self.superlative, "Adverb": self.adverb, "Relative": self.relative,
+            "Adverb": self.adverb, "Relative": self.relative,
             "Possessive": self.possessive, "RelativePronoun": self.relative_pronoun,
         }  # fmt: skip
 
     # Noun phrases.
 
     def argument(self, scope: Scope, argument: str, role: str = "oblique") -> list[Node]:
-        """``NP[class]``; ``=``: of the subject's class, ``<``: what the verb's subject is."""
+        """``NP[class]``; ``=``: of the subject's class, ``<``: what the verb's subject is.
+
+        ``NP[the:class]`` is definite and short, ``NP[a:class]`` indefinite and short.
+        """
+        article, colon, cls = argument.partition(":")
+        if colon:
+            scope, role = scope.inner(), {"the": "definite", "a": "indefinite"}[article]
+            scope.brief, argument = True, cls
         match argument:
             case "<":
                 slot = scope.verb.subject
             case "=":
                 slot = Slot("", (scope.subject_cls,), True)
-            case "goal":
-                slot = scope.verb.goal
             case _:
                 slot = self.scene.slots.get(argument) or Slot("", ())
         return self.noun_phrase(slot, scope, role)[0] if slot.classes else []
@@ -78,7 +86,8 @@ class PhraseWriter(NameWriter):
         """Choose how a noun phrase names its thing: by a name, a pronoun or a noun."""
         cls, settings, drawn = self.scene.classes[scope.cls], self.settings, self.uniform()
         if cls.sense == "person":
-            if scope.role != "oblique" and drawn < settings["he"]:
+            anybody = scope.role == "subject" and not self.formal if scope.linked else True
+            if scope.role != "oblique" and anybody and drawn < settings["he"]:
                 scope.pronoun = ("he", "she", "they")[int(self.uniform() * 3)]
                 return "Pronoun"
             named = cls.entity and drawn < settings["he"] + settings["named"]
@@ -90,7 +99,9 @@ class PhraseWriter(NameWriter):
                 return "NP.LOC" if drawn < settings["loc"] else "NP.common"
             if drawn < settings["named"] * 0.4:
                 return "NP.facility"
-        if scope.role in ("subject", "object") and self.uniform() < settings["it"]:
+        if scope.linked or (scope.brief and scope.role == "oblique"):
+            return "NP.told"
+        if scope.role in ("subject", "object") and not scope.brief and drawn < settings["it"]:
             scope.pronoun = "it" if self.uniform() < 0.7 else "they"
             return "Pronoun"
         return "NP.money" if cls.sense == "money" else "NP.thing"
@@ -99,7 +110,7 @@ class PhraseWriter(NameWriter):
         self, slot: Slot, scope: Scope, taken: frozenset[tuple[str, str]]
     ) -> list[Node]:
         inside = scope.inner()
-        inside.blocked = taken
+        inside.blocked, inside.brief = taken, True
         nodes, _ = self.noun_phrase(slot, inside, "oblique")
         return marked(slot.preposition, nodes)
 
@@ -108,14 +119,22 @@ class PhraseWriter(NameWriter):
         noun = scope.noun = self.fresh(self.scene.nouns[scope.cls])
         if argument == "again" and len(self.used) == before:
             return []  # a list names nothing twice
-        many = noun.kind == "sg" and self.uniform() < 0.42
+        often = 0.34 if scope.brief else 0.45
+        if self.scene.classes[scope.cls].sense in _ONE_BY_ONE:
+            often *= 0.3
+        if scope.role in ("oblique", "definite") or scope.owner in SPEAKERS:
+            often *= 0.5
+        many = noun.kind == "sg" and self.uniform() < often
         scope.number = "pl" if many else noun.kind
         scope.agreement = 2 if scope.number == "pl" else 3
         person = self.scene.classes[scope.cls].sense == "person"
         scope.pronoun = (
             "they" if scope.number == "pl" else self.gender(noun.lemma) if person else "it"
         )
-        return self.expand("Common.bare" if noun.kind == "proper" else "Common", scope)
+        symbol = "Common.brief" if scope.brief else "Common"
+        if scope.role in ("definite", "object"):
+            symbol = {"definite": "Common.short", "object": f"{symbol}.object"}[scope.role]
+        return self.expand("Common.bare" if noun.kind == "proper" else symbol, scope)
 
     def plenty(self, scope: Scope, argument: str) -> list[Node]:
         """The bare noun after "some of the"."""
@@ -124,11 +143,18 @@ class PhraseWriter(NameWriter):
         return self.word(scope, "") if scope.noun.kind == "sg" else []
 
     def plain(self, scope: Scope, argument: str) -> list[Node]:
-        """A bare noun: what a question asks for, or anything of the scene."""
-        asked = scope.frame in ("tr", "pt")
-        scope.cls = self.one_of(scope.verb.object.classes if asked else self.scene.things)
+        """A bare noun: what a question asks for, or anything of the scene or of a sense."""
+        classes: Sequence[str] = self.scene.things
+        if argument in self.scene.slots:
+            classes = [c for c in self.scene.slots[argument].classes if c in self.scene.own]
+        elif not argument:
+            classes = scope.verb.object.classes
+        if not classes:
+            return []
+        scope.cls = self.one_of(classes)
         scope.noun = self.fresh(self.scene.nouns[scope.cls])
-        scope.number = scope.noun.kind
+        many = argument == "pl" and scope.noun.kind == "sg"
+        scope.number = "pl" if many else scope.noun.kind
         return self.word(scope, "")
 
     def judged_noun(self, scope: Scope, argument: str) -> list[Node]:
@@ -173,12 +199,20 @@ class PhraseWriter(NameWriter):
                 return self.expand(symbol, scope)
         number = {"one": "sg"}.get(scope.number, scope.number)
         symbols = {"definite": "Det.definite", "indefinite": f"Det.indefinite.{number}"}
-        return self.expand(symbols.get(scope.role, f"Det.{number}"), scope)
+        if scope.role == "object" and scope.owner in SPEAKERS:
+            symbol = f"Det.mine.{number}"  # who speaks of himself means the one that he has
+        elif scope.linked:
+            symbol = f"Det.told.{number}"
+        else:
+            symbol = symbols.get(scope.role, f"Det.{number}")
+        nodes = self.expand(symbol, scope)
+        scope.unmodified = scope.unmodified or any(node.form == "'s" for node in nodes)
+        return nodes
 
     def modifier(self, scope: Scope, argument: str) -> list[Node]:
         """A prepositional phrase of the noun, which neither the verb nor another noun takes."""
         cls = scope.subject_cls if argument else scope.cls
-        if cls not in self.scene.modifiers:
+        if scope.unmodified or cls not in self.scene.modifiers:
             return []
         slot = self.scene.modifiers[cls].draw(self.uniform())
         inner = self.one_of(slot.classes)
@@ -209,8 +243,8 @@ class PhraseWriter(NameWriter):
     def own_name(self, scope: Scope, argument: str) -> list[Node]:
         """The name of the one that was just named by a noun: "the teacher, Anna Novak,"."""
         entity = self.scene.classes[scope.cls].entity
-        one = scope.number in ("sg", "one") and self.scene.classes[scope.cls].sense != "place"
-        return self.name(scope, entity) if entity and one else []
+        one = scope.number in ("sg", "one")
+        return self.name(scope, entity) if entity == "PER" and one else []
 
     def relative(self, scope: Scope, argument: str) -> list[Node]:
         nodes = self.expand("RelativeClause", scope) if self.last == scope.cls else []
@@ -220,7 +254,7 @@ class PhraseWriter(NameWriter):
     def relative_pronoun(self, scope: Scope, argument: str) -> list[Node]:
         who = self.scene.classes[scope.cls].sense == "person"
         form, xpos = ("who", "WP") if who else ("which", "WDT")
-        if scope.role != "name" and self.uniform() < 0.6:
+        if scope.role != "name" and self.uniform() < 0.7:
             form, xpos = "that", "WDT"
         node = Node(form, form, "PRON", xpos)
         node.feats = "PronType=Rel"
@@ -229,7 +263,7 @@ class PhraseWriter(NameWriter):
     def possessive(self, scope: Scope, argument: str) -> list[Node]:
         if scope.owner and scope.role != "subject" and self.uniform() < 0.7:
             return [self.personal(scope.owner, "Gen")]
-        if not self.opinions and self.settings["me"] < 0.1:  # nobody is there whose it could be
+        if self.formal or scope.linked:  # nobody is there whose it could be
             return [Node("the", "the", "DET", "DT", "det")]
         return [self.personal(self.pronouns.draw(self.uniform()), "Gen")]
 
@@ -237,19 +271,22 @@ class PhraseWriter(NameWriter):
         scope.agreement, scope.pronoun = 2, "they"
         return []
 
-    # Adverbs and adjectives.
+    # Adverbs.
 
     def adverb(self, scope: Scope, argument: str) -> list[Node]:
         if argument == "own":
             adverbs = scope.verb.adverbs
-            if not adverbs:
+            enough = (scope.modified or scope.adjoined) and self.uniform() < 0.7
+            if not adverbs or enough:
                 return []
             word = self.one_of(adverbs)
+            self.timed = True  # one adverb and one time are too many for a short clause
         elif argument == "opinion":
             kind = "praise" if scope.polarity > 0 else "blame"
             word = self.adverbs[kind].draw(self.uniform())
         elif argument == "frequency":
-            if any(node.lemma == "not" for node in (*scope.finite, *scope.rest)):
+            negated = any(node.lemma == "not" for node in (*scope.finite, *scope.rest))
+            if negated or self.timed or scope.tense == "modal":
                 return []
             self.timed = True
             kind = "past" if scope.tense in ("past", "perfect") else "frequency"
@@ -258,52 +295,3 @@ class PhraseWriter(NameWriter):
         else:
             word = self.adverbs[argument].draw(self.uniform())
         return [Node(word, word, "ADV", "RB")]
-
-    def describing(self, cls: str, polarity: int | None, place: str) -> list[Node]:
-        adjectives = self.scene.adjectives.get((cls, polarity, place))
-        if adjectives is None:
-            return []
-        word = adjectives.draw(self.uniform())
-        for _ in range(6):
-            if word not in self.used:
-                break
-            word = adjectives.draw(self.uniform())
-        else:
-            return []
-        self.used.add(word)
-        return [Node(word, word, "ADJ", "JJ")]
-
-    def attribute(self, scope: Scope, argument: str) -> list[Node]:
-        return self.describing(scope.cls, 0 if scope.polarity else None, "<")
-
-    def judged(self, scope: Scope, argument: str) -> list[Node]:
-        return self.describing(scope.cls, scope.polarity, "<")
-
-    def predicate(self, scope: Scope, argument: str) -> list[Node]:
-        opinion = scope.polarity if scope.frame in ("op", "cm") else 0
-        cls = scope.object_cls if argument else scope.subject_cls
-        return self.describing(cls, opinion if scope.polarity else None, ">")
-
-    def comparative(self, scope: Scope, argument: str) -> list[Node]:
-        nodes = self.predicate(scope, argument)
-        return self.graded(nodes, "er", "more", "RBR", "JJR")
-
-    def superlative(self, scope: Scope, argument: str) -> list[Node]:
-        nodes = self.attribute(scope, argument)
-        nodes = self.graded(nodes, "est", "most", "RBS", "JJS")
-        if nodes:
-            nodes[-1].deprel = "amod"
-        return nodes
-
-    def graded(self, nodes: list[Node], ending: str, word: str, rb: str, jj: str) -> list[Node]:
-        if not nodes or nodes[0].lemma in self.ungradable:
-            return []
-        lemma = nodes[0].lemma
-        irregular = self.words["comparison"].get(lemma)
-        form = irregular.split()[ending == "est"] if irregular else compared(lemma, ending)
-        if form:
-            nodes[0].form, nodes[0].xpos = form, jj
-            return nodes
-        more = Node(word, "much", "ADV", rb, "advmod")
-        more.head = nodes[0]
-        return [more, *nodes]

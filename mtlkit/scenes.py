@@ -11,13 +11,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import TypeVar
 
-from mtlkit.inflection import verb_forms
+from mtlkit.discourse import Link, read_link
 from mtlkit.lexicon import (
-    CLAUSAL,
     FOLDER,
     LOCATIVE,
-    PARTICLES,
     PREPOSITIONS,
+    RELATIONS,
     SENSES,
     Choices,
     LexiconError,
@@ -33,16 +32,15 @@ from mtlkit.lexicon import (
     irregular,
     noun,
     read,
-)  # fmt: skip
+    words,
+)
+from mtlkit.valency import EVENTS, be, read_verb
 
 __all__ = ["Scene", "scene", "senses", "shares"]
 
-EVENTS = frozenset({"in", "tr", "di", "pr", "pt", "pu"})
-_SHARES = {"own": 1.0, "common": 0.18, "clausal": 0.4, "copula": 0.45}
+_SHARES = {"own": 1.0, "common": 0.18, "clausal": 0.2, "copula": 0.45}
 """How often a clause takes a verb of the scene, of every scene, one with a clause, or "be"."""
 _ADJECTIVE = re.compile(r"([a-z]+(?:-[a-z]+)*)([<>]?)([+-]?)").fullmatch
-_VERB = re.compile(r"([a-z]+(?:-[a-z]+)*)(?:_([a-z]+))?(~?)([+-]?)").fullmatch
-_NOTHING = Slot("", ())
 K = TypeVar("K")
 T = TypeVar("T")
 
@@ -58,18 +56,18 @@ class Scene:
         self._shared = shared
         self.name, self.shares = header(own)
         self.classes: dict[str, NounClass] = {}
-        words: dict[str, list[Noun]] = defaultdict(list)
+        listed: dict[str, list[Noun]] = defaultdict(list)
         for line in (line for line in every if line.keyword == "noun"):
             cls = declared(line)
             self.classes.setdefault(cls.name, cls)
-            words[cls.name] += [noun(word, cls.name, line.where) for word in line.body.split()]
+            listed[cls.name] += [noun(word, cls.name, line.where) for word in line.body.split()]
         self.own = {line.head.split()[0] for line in own if line.keyword == "noun"}
         self.nouns = {
             name: Choices(sorted(dict.fromkeys(entry), key=lambda noun: noun.lemma not in shared))
-            for name, entry in words.items()
+            for name, entry in listed.items()
         }
         forms = (line for line in every if line.keyword == "form")
-        self._past = irregular() | {line.head: tuple(line.body.split()[:2]) for line in forms}
+        past = irregular() | {line.head: tuple(line.body.split()[:2]) for line in forms}
         self._resolved: dict[str, tuple[str, ...]] = {}
         self._slots: dict[tuple[str, str], Slot] = {}
         self.judged = tuple(self._judged(own))
@@ -81,10 +79,15 @@ class Scene:
         self.things = [c for c in self.classes if c in self.own and c not in self.people]
         self.slots = {sense: self.slot("", sense, "") for sense in sorted(SENSES)}
         self.slots["thing"] = Slot("", tuple(self.things), False)
-        found = [(self._verb(line), False) for line in own if line.keyword == "verb"]
-        found += [(self._verb(line), True) for line in common if line.keyword == "verb"]
-        verbs = self._licensed([(verb, shared) for verb, shared in found if verb is not None])
-        self.pools = self._pools(verbs)
+        links = [read_link(line, self.slot, past) for line in own if line.keyword in RELATIONS]
+        told = [half for link in links if link for half in (link.first, link.second)]
+        events = [half.verb for half in told if half.verb.frame in EVENTS and not half.negated]
+        of_scene = [*self._verbs(own, past), *events]
+        verbs = [(verb, False) for verb in of_scene]
+        verbs += [(verb, True) for verb in self._verbs(common, past)]
+        self._licensed = _licences(verb for verb, _ in verbs)
+        self.pools = self._pools([(self._aware(verb), shared) for verb, shared in verbs])
+        self.links = self._linked([link for link in links if link])
 
     def resolve(self, names: str, where: str) -> tuple[str, ...]:
         """Expand classes, senses, ``me`` and ``judged``; the scene's own are twice as likely."""
@@ -160,90 +163,53 @@ class Scene:
         }
         return tuple(map(_weighted, (phrases, compounds, {c: e for c, e in where.items() if e})))
 
-    def _verb(self, line: Line) -> Verb | None:
-        """Read ``verb subject: lemma complement; adjunct; *adverb``; None if nothing fits here."""
-        first, *rest = [part.strip() for part in line.body.split(";")]
-        head, *complement = first.split()
-        match = _VERB(head)
-        if match is None or (match[2] and match[2] not in PARTICLES):
-            raise LexiconError(f"{line.where}: cannot read the verb {head!r}")
-        lemma, particle, stative, sign = match.groups(default="")
-        frame, obj, goal = self._frame(complement, line)
-        slots = []
-        for part in rest:
-            match part.split():
-                case [preposition, names] if preposition in PREPOSITIONS:
-                    slots.append(self.slot(preposition, names, line.where))
-                case [word] if word.startswith("*"):
-                    pass
-                case _:
-                    rule = "an adjunct is 'preposition classes' or '*adverb'"
-                    raise LexiconError(f"{line.where}: {rule}, found {part!r}")
-        slots = [slot for slot in slots if slot.classes]
-        subject = self.slot("", line.head, line.where)
-        wanted = [subject] + [obj] * (frame in EVENTS - {"in"} or frame.startswith("o-"))
-        wanted += [goal] * (frame in ("di", "pu"))
-        if not all(slot.classes for slot in wanted):
-            return None
-        return Verb(
-            lemma=lemma, forms=verb_forms(lemma, *self._past.get(lemma, ())), particle=particle,
-            frame="pt" if particle and frame == "tr" else frame,
-            valence={"+": 1, "-": -1}.get(sign, 0), stative=bool(stative),
-            subject=subject, object=obj, goal=goal, adjuncts=Choices(slots, [1.0] * len(slots)),
-            adverbs=tuple(part[1:] for part in rest if part.startswith("*")),
-        )  # fmt: skip
+    def _verbs(self, lines: Sequence[Line], past: Mapping[str, tuple[str, ...]]) -> list[Verb]:
+        found = [read_verb(line, self.slot, past) for line in lines if line.keyword == "verb"]
+        return [verb for verb in found if verb is not None]
 
-    def _frame(self, parts: Sequence[str], line: Line) -> tuple[str, Slot, Slot]:
-        match parts:
-            case []:
-                return "in", _NOTHING, _NOTHING
-            case [clause] if clause in CLAUSAL:
-                return clause.lower(), _NOTHING, _NOTHING
-            case [obj, clause] if clause in CLAUSAL:
-                return f"o-{clause.lower()}", self.slot("", obj, line.where), _NOTHING
-            case [obj]:
-                return "tr", self.slot("", obj, line.where), _NOTHING
-            case [preposition, obj] if preposition in PREPOSITIONS:
-                return "pr", self.slot(preposition, obj, line.where), _NOTHING
-            case [receiver, ">" | ">for" as arrow, obj]:
-                goal = self.slot(arrow[1:] or "to", receiver, line.where)
-                return "di", self.slot("", obj, line.where), goal
-            case [obj, preposition, goal] if preposition in PREPOSITIONS:
-                places = self.slot(preposition, goal, line.where)
-                return "pu", self.slot("", obj, line.where), places
-        raise LexiconError(f"{line.where}: cannot read the complement {' '.join(parts)!r}")
+    def _aware(self, verb: Verb) -> Verb:
+        """The verb, knowing what all its frames take, so that no other reading is licensed."""
+        return verb._replace(licensed=self._licensed.get(verb.lemma, frozenset()))
 
-    def _licensed(self, verbs: Iterable[tuple[Verb, bool]]) -> list[tuple[Verb, bool]]:
-        """Let each verb know what all its frames take, so that no other reading is licensed."""
-        licensed: dict[str, set[tuple[str, str]]] = defaultdict(set)
-        for verb, _ in verbs:
-            for slot in (*verb.adjuncts.things, verb.object, verb.goal):
-                if slot.preposition:
-                    licensed[verb.lemma] |= {(slot.preposition, c) for c in slot.classes}
-        return [
-            (verb._replace(licensed=frozenset(licensed[verb.lemma])), shared)
-            for verb, shared in verbs
-        ]
+    def _linked(self, links: Sequence[Link]) -> Table[tuple[str, int | str | None], Link]:
+        """Links by relation and what they say of it (see `Link.sign`); None holds them all.
+
+        Also by relation and the class of the first half's subject; with "<" before the relation, of
+        the second's.
+        """
+        found: dict[tuple[str, int | str | None], list[tuple[Link, float]]] = defaultdict(list)
+        for link in links:
+            first, second = (
+                half._replace(verb=self._aware(half.verb)) for half in (link.first, link.second)
+            )
+            link = link._replace(first=first, second=second)
+            keys: list[tuple[str, int | str | None]] = [(link.relation, None)]
+            keys += [(link.relation, link.sign)] * (link.sign is not None)
+            keys += [(link.relation, cls) for cls in first.verb.subject.classes]
+            keys += [(f"<{link.relation}", cls) for cls in second.verb.subject.classes]
+            for key in dict.fromkeys(keys):
+                weight = sum(self._weight(half.verb) for half in (first, second))
+                found[key].append((link, weight / (len(found[key]) + 9)))
+        return _weighted(found)
 
     def _copulas(self) -> list[tuple[Verb, float]]:
         """ "Be" with an adjective (ja), a place (lc) or a noun (np), for whoever can be that."""
-        nothing = (_NOTHING, _NOTHING, _NOTHING)
-        be = Verb("be", verb_forms("be", "was", "been"), "", "", 0, True, *nothing, Choices([]), ())
         people = [cls for cls, entry in self.classes.items() if entry.sense == "person"]
         described = [cls for cls in self.classes if (cls, None, ">") in self.adjectives]
+        there = frozenset(words()["lists"]["there"].split())
         found = []
         for frame, weight, classes in (
             ("ja", 6.0, [c for c in described for _ in range(1 + 3 * (c in self.own))]),
             ("lc", 1.0, [c for c in self.locations if c in self.own]),
             ("np", 1.0, people),
             ("jt", 0.7, people),
-            ("ex", 1.0, [c for c in self.locations if c in self.things]),
+            ("ex", 1.0, [c for c in self.locations if self.classes[c].sense in there]),
             ("op", 1.0, [c for c in described if c in self.own and self._both(c)]),
             ("cm", 1.0, [c for c in described if c in self.own and self._both(c)]),
         ):
             slot = Slot("", tuple(classes), len({self.classes[c].entity for c in classes}) < 2)
             if classes:
-                found.append((be._replace(frame=frame, subject=slot), weight))
+                found.append((be(frame, slot), weight))
         return found
 
     def _both(self, cls: str) -> bool:
@@ -272,7 +238,7 @@ class Scene:
         return _weighted(pools)
 
     def _weight(self, verb: Verb) -> float:
-        return 4.0 if verb.lemma in self._shared else 1.0
+        return 14.0 if verb.lemma in self._shared or verb.lemma in words()["auxiliaries"] else 1.0
 
     def _keys(self, verb: Verb) -> Iterable[tuple[str, str]]:
         """Yield the pools that a verb is in; those of "subject" and "object" hold no opinions."""
@@ -290,12 +256,16 @@ class Scene:
             yield "pool", {1: "good", -1: "bad"}[verb.valence]
             return
         if verb.frame == "that":
-            yield "pool", "that"
+            if verb.lemma in words()["lists"]["speech"].split():
+                yield "pool", "that"
             if verb.lemma in ("think", "believe"):
                 yield "pool", "think"
         quiet = quiet and verb.lemma not in self._opinions
         if quiet:
             yield "pool", "neutral"
+            met = verb.frame == "tr" and verb.lemma in words()["lists"]["met"].split()
+            if mine and met and all(map(self._both, verb.object.classes)):
+                yield "pool", "met"
         if mine:
             yield "pool", "me"
             if active:
@@ -313,6 +283,16 @@ class Scene:
                 yield whoever, cls
                 if active:
                     yield doer, cls
+
+
+def _licences(verbs: Iterable[Verb]) -> dict[str, frozenset[tuple[str, str]]]:
+    """What the frames of each verb take: pairs of preposition and class."""
+    found: dict[str, set[tuple[str, str]]] = defaultdict(set)
+    for verb in verbs:
+        for slot in (*verb.adjuncts.things, verb.object, verb.goal):
+            if slot.preposition:
+                found[verb.lemma] |= {(slot.preposition, cls) for cls in slot.classes}
+    return {lemma: frozenset(pairs) for lemma, pairs in found.items()}
 
 
 def _weighted(found: Mapping[K, list[tuple[T, float]]]) -> Table[K, T]:

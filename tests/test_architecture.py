@@ -29,10 +29,15 @@ ROWS = (
         "kernels",
     ),
     ("recipes", "lexicon", "results", "figures", "entities", "prose", "verdicts"),
-    ("scenes", "grammar", "examples", "profiles"),
+    ("valency", "grammar", "examples", "profiles"),
+    ("discourse",),
+    ("scenes",),
     ("derivation",),
     ("names",),
+    ("adjectives",),
     ("phrases",),
+    ("conjugation",),
+    ("narration",),
     ("clauses",),
     ("world", "knobs"),
     ("corpora", "tokenization", "labelling"),
@@ -215,3 +220,16 @@ def test_shapes_are_checked_when_tests_run(tmp_path: Path, monkeypatch: pytest.M
         example.f(torch.zeros(2, 3))
     with pytest.raises(TypeCheckError):
         example.f(torch.zeros(2))
+
+
+def test_the_kept_world_depends_on_all_the_source_that_makes_it() -> None:
+    """Else a change of that source would leave sentences of the old one in the cache."""
+    from mtlkit.corpora import _MAKERS
+
+    makes, to_read = {"corpora", "examples", "conllu"}, ["world"]
+    while to_read:
+        name = to_read.pop()
+        if name not in makes:
+            makes.add(name)
+            to_read += own((ROOT / "mtlkit" / f"{name}.py").read_text(encoding="utf-8"))
+    assert makes == set(_MAKERS)

@@ -4,7 +4,6 @@ import random
 from collections import Counter, defaultdict
 
 from mtlkit import world
-from mtlkit.clauses import ClauseWriter
 from mtlkit.conllu import Sentence
 from mtlkit.derivation import Scope
 
@@ -43,36 +42,6 @@ def test_every_frame_has_its_arguments() -> None:
     assert double and prepositional
     assert all("obj" in present for present in (*double, *prepositional))
     assert all("obj" not in present for present in found["in"])
-
-
-def conjugated(tense: str, symbol: str, agreement: int, *, negated: bool = False) -> str:
-    """The verb group of "chase" in one tense."""
-    one = ClauseWriter("news", "train", random.Random(1))
-    one.settings = one.settings | {"contraction": 0.0}
-    pools = one.scene.pools["pool", "passive"]
-    scope = Scope()
-    scope.verb, scope.frame, scope.agreement = pools.things[0], "tr", agreement
-    one._tense = lambda scope, quiet: tense  # type: ignore[method-assign]
-    one.modals.things = ["can"]  # type: ignore[assignment]
-    one.modals.bounds, one.modals.total = [1.0], 1.0
-    one.conjugate(symbol, scope, negated)
-    words = [node.form for node in (*scope.finite, *scope.rest)]
-    return " ".join([*words, scope.tag])
-
-
-def test_conjugation() -> None:
-    assert conjugated("past", "Clause", 3) == "VBD"
-    assert conjugated("present", "Clause", 3) == "VBZ"
-    assert conjugated("present", "Clause", 2) == "VBP"
-    assert conjugated("progressive", "Clause", 1) == "am VBG"
-    assert conjugated("perfect", "Clause", 3) == "has VBN"
-    assert conjugated("modal", "Clause", 3) == "can VB"
-    assert conjugated("past", "Passive", 2) == "were VBN"
-    assert conjugated("progressive", "Passive", 3) == "is being VBN"
-    assert conjugated("perfect", "Passive", 2) == "have been VBN"
-    assert conjugated("past", "Inverted", 3) == "did VB"
-    assert conjugated("modal", "Clause", 3, negated=True) == "can not VB"
-    assert conjugated("past", "Clause", 3, negated=True) in ("did not VB", "never VBD")
 
 
 def tense(sentence: Sentence, number: int) -> str:

@@ -21,6 +21,8 @@ Missing 1 = det=a/DET ^Gone
 Gone 1 =
 Lonely 1 = obl=Gone punct=,/PUNCT
 Order 1 = make/VERB/VB ^Thing
+Seen 1 = nsubj=Thing ^falls/VERB/VBZ/fall advmod=Note!
+Note 1 = ^late/ADV
 """
 
 
@@ -43,6 +45,10 @@ def test_words_are_in_order_and_linked_and_commas_belong_to_what_they_set_off(wr
         ("rain", "nsubj", "falls"), ("falls", "", ""), (",", "punct", "late"),
         ("late", "advcl", "falls"), (".", "punct", "falls"),
     ]  # fmt: skip
+
+
+def test_what_is_written_early_keeps_its_place(write) -> None:
+    assert arcs(write("Seen"))[-1] == ("late", "advmod", "falls")
 
 
 def test_what_is_optional_is_there_as_often_as_the_rule_says_and_less_when_deep(write) -> None:

@@ -16,7 +16,8 @@ def test_items_of_a_rule() -> None:
     assert item("^said/VERB/VBD/say", "here").literal == ("said", "say", "VERB", "VBD")
     read = item("conj=Opinion[main]~?.25", "here")
     assert (read.relation, read.phrase, read.argument) == ("conj", "Opinion", "main")
-    assert (read.chance, read.flip, read.head) == (0.25, True, False)
+    assert (read.chance, read.flip, read.head, read.early) == (0.25, True, False, False)
+    assert item("advcl=If!", "here").early and item("punct=!/PUNCT", "here").literal
     assert item("nmod:poss=Owner", "here").relation == "nmod:poss"
 
 
@@ -54,8 +55,8 @@ def test_rules_of_a_domain_replace_the_general_ones(tmp_path, monkeypatch) -> No
 def test_every_symbol_is_a_rule_or_has_a_method_and_every_rule_is_used(domain: str) -> None:
     writer = ClauseWriter(domain, "train", random.Random(1))
     named = {each.phrase for choices in writer.rules.values() for r in choices.things for each in r}
-    by_name = {"Text", "Common", "Common.bare", "VP", "RelativeClause"}
-    prefixes = ("VP.", "NP.", "Det.", "When.", "Time.")
+    by_name = {"Text", "Common", "RelativeClause", "InThePlace"}
+    prefixes = ("VP.", "Told.", "NP.", "Common.", "Det.", "When.", "Time.")
     # What only another domain's sentences use is there too.
     elsewhere = {
         each.phrase

@@ -48,30 +48,6 @@ def test_what_belongs_elsewhere_is_left_out_of_a_noun_phrase() -> None:
     assert free > 200
 
 
-def test_adjectives_fit_the_class_and_the_opinion_and_none_comes_twice() -> None:
-    one = writer(1, domain="review")
-    for cls in RESTAURANT.judged:
-        for sign in (1, -1):
-            words = RESTAURANT.adjectives[cls, sign, ">"].things
-            found = [node.form for _ in range(5) for node in one.describing(cls, sign, ">")]
-            assert set(found) <= set(words) and len(found) == len(set(found)) >= 4
-            one.used.clear()
-    assert one.describing("no such class", 1, ">") == []
-
-
-def test_comparison_by_ending_or_by_a_word() -> None:
-    one = writer(1)
-
-    def graded(word: str) -> list[str]:
-        nodes = one.graded([Node(word, word, "ADJ", "JJ")], "er", "more", "RBR", "JJR")
-        assert nodes[-1].lemma == word
-        return [node.form for node in nodes]
-
-    assert graded("good") == ["better"]
-    assert graded("cheap") == ["cheaper"]
-    assert graded("useful") == ["more", "useful"]
-
-
 def test_the_possessive_is_the_subject_s() -> None:
     one = writer(1)
     scope = Scope()

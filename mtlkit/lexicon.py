@@ -178,9 +178,9 @@ def words() -> dict[str, Any]:
     return tomllib.loads((FOLDER / "words.toml").read_text("utf-8"))
 
 
-SENSES, PREPOSITIONS, PARTICLES, LOCATIVE = (
+SENSES, PREPOSITIONS, PARTICLES, LOCATIVE, SPEECH, MET, THERE = (
     frozenset(words()["lists"][name].split())
-    for name in ("senses", "prepositions", "particles", "locative")
+    for name in ("senses", "prepositions", "particles", "locative", "speech", "met", "there")
 )
 """``SENSES`` are latent semantic classes, after the files of WordNet (Fellbaum 1998)."""
 

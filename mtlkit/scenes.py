@@ -15,9 +15,12 @@ from mtlkit.discourse import Link, read_link
 from mtlkit.lexicon import (
     FOLDER,
     LOCATIVE,
+    MET,
     PREPOSITIONS,
     RELATIONS,
     SENSES,
+    SPEECH,
+    THERE,
     Choices,
     LexiconError,
     Line,
@@ -196,14 +199,13 @@ class Scene:
         """ "Be" with an adjective (ja), a place (lc) or a noun (np), for whoever can be that."""
         people = [cls for cls, entry in self.classes.items() if entry.sense == "person"]
         described = [cls for cls in self.classes if (cls, None, ">") in self.adjectives]
-        there = frozenset(words()["lists"]["there"].split())
         found = []
         for frame, weight, classes in (
             ("ja", 6.0, [c for c in described for _ in range(1 + 3 * (c in self.own))]),
             ("lc", 1.0, [c for c in self.locations if c in self.own]),
             ("np", 1.0, people),
             ("jt", 0.7, people),
-            ("ex", 1.0, [c for c in self.locations if self.classes[c].sense in there]),
+            ("ex", 1.0, [c for c in self.locations if self.classes[c].sense in THERE]),
             ("op", 1.0, [c for c in described if c in self.own and self._both(c)]),
             ("cm", 1.0, [c for c in described if c in self.own and self._both(c)]),
         ):
@@ -256,14 +258,14 @@ class Scene:
             yield "pool", {1: "good", -1: "bad"}[verb.valence]
             return
         if verb.frame == "that":
-            if verb.lemma in words()["lists"]["speech"].split():
+            if verb.lemma in SPEECH:
                 yield "pool", "that"
             if verb.lemma in ("think", "believe"):
                 yield "pool", "think"
         quiet = quiet and verb.lemma not in self._opinions
         if quiet:
             yield "pool", "neutral"
-            met = verb.frame == "tr" and verb.lemma in words()["lists"]["met"].split()
+            met = verb.frame == "tr" and verb.lemma in MET
             if mine and met and all(map(self._both, verb.object.classes)):
                 yield "pool", "met"
         if mine:

@@ -184,3 +184,15 @@ def test_training_gives_the_same_merges_in_every_process() -> None:
 def test_vocabulary_is_no_larger_than_asked() -> None:
     assert len(train_tokenizer([["ab", "ab"]], vocabulary=8000)) < 300
     assert len(tokenizer("scratch")) == 400
+
+
+def test_what_is_learnt_once_is_nobody_s_own() -> None:
+    """Of the same text the same tokenizer, but not the same object; of another, another one."""
+    texts = [e.words for e in tiny.sentences()]
+    one, two = (train_tokenizer(texts, vocabulary=400) for _ in range(2))
+    assert one.backend_tokenizer.to_str() == two.backend_tokenizer.to_str()
+    one.add_tokens(["[NEW]"])
+    assert "[NEW]" not in two.get_vocab()
+    assert "[NEW]" not in train_tokenizer(texts, vocabulary=400).get_vocab()
+    assert train_tokenizer(texts[1:], vocabulary=400).get_vocab() != two.get_vocab()
+    assert len(train_tokenizer(texts, vocabulary=300)) == 300

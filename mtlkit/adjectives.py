@@ -6,7 +6,12 @@ from mtlkit.derivation import Node, Scope
 from mtlkit.inflection import compared
 from mtlkit.names import NameWriter
 
-__all__ = ["AdjectiveWriter"]
+__all__ = ["AdjectiveWriter", "denied"]
+
+
+def denied(scope: Scope) -> bool:
+    """Whether the clause is negated."""
+    return any(node.lemma == "not" for node in (*scope.finite, *scope.rest))
 
 
 class AdjectiveWriter(NameWriter):
@@ -15,6 +20,8 @@ class AdjectiveWriter(NameWriter):
     def __init__(self, domain: str, split: str, rng: random.Random) -> None:
         super().__init__(domain, split, rng)
         self.ungradable = frozenset(self.words["lists"]["ungradable"].split())
+        self.extreme = frozenset(self.words["lists"]["extreme"].split())
+        self.described = ""  # the latest adjective
         self.phrases |= {
             "Judged": self.judged, "Attribute": self.attribute, "Second": self.attribute,
             "Predicate": self.predicate, "Comparative": self.comparative,
@@ -33,6 +40,7 @@ class AdjectiveWriter(NameWriter):
         else:
             return []
         self.used.add(word)
+        self.described = word
         return [Node(word, word, "ADJ", "JJ")]
 
     def attribute(self, scope: Scope, argument: str) -> list[Node]:
@@ -48,7 +56,8 @@ class AdjectiveWriter(NameWriter):
         opinion = scope.polarity if scope.frame in ("op", "cm") else 0
         cls = scope.object_cls if argument else scope.subject_cls
         neutral = 0 if self.settings["lower"] == 0 else None  # news and guides do not judge
-        return self.describing(cls, opinion if scope.polarity else neutral, ">")
+        nodes = self.describing(cls, opinion if scope.polarity else neutral, ">")
+        return [] if denied(scope) and self.described in self.extreme else nodes
 
     def comparative(self, scope: Scope, argument: str) -> list[Node]:
         nodes = self.predicate(scope, argument)
@@ -62,9 +71,9 @@ class AdjectiveWriter(NameWriter):
         return nodes
 
     def graded(self, nodes: list[Node], ending: str, word: str, rb: str, jj: str) -> list[Node]:
-        if not nodes or nodes[0].lemma in self.ungradable:
+        lemma = nodes[0].lemma if nodes else ""
+        if not nodes or lemma in self.ungradable or lemma in self.extreme:
             return []
-        lemma = nodes[0].lemma
         irregular = self.words["comparison"].get(lemma)
         form = irregular.split()[ending == "est"] if irregular else compared(lemma, ending)
         if form:

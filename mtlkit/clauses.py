@@ -1,21 +1,26 @@
 """Clauses of the embedded world: a verb is chosen, then what it selects, agreeing."""
 
 import random
+from copy import copy
 from functools import partial
 
 from mtlkit.conjugation import BE, INVERTED, NONFINITE
 from mtlkit.derivation import Node, Scope, marked, top_of
 from mtlkit.lexicon import RELATIONS, Choices, Slot, Verb
 from mtlkit.narration import WITH_SUBJECT, Narrator
+from mtlkit.phrases import SPEAKERS
 
 __all__ = ["ClauseWriter"]
 
-_VERBAL = (*NONFINITE, *WITH_SUBJECT, "Who", "Same", "SubjectRelative")
+_VERBAL = (*NONFINITE, *WITH_SUBJECT, "Who", "Whose", "Same", "SubjectRelative")
 _NEGATABLE = ("Clause", "Inverted", "Passive", "Command")
 _SIMPLE = frozenset({*BE, "in", "tr", "di", "pr", "pt", "pu", "adj"})
-_OF_VERB = {"so": 0.9, "then": 0.91, "but": 0.9, "to": 0.96, "while": 0.91}
-"""How often a phrase after an object is the verb's: so often that half of all are."""
-_BRIEF = frozenset({"met", "about", "exist", "judgement", "opinion", "compared"})
+_OF_VERB = 0.33
+"""How often a phrase after an object is the verb's, if it has one: so that half of all are."""
+_WHEN = frozenset({"after", "before", "during", "since", "until"})
+_DETAILS = (0.6, 0.15, 0.0, 0.0)
+"""How often an event of a link has a phrase of detail, by how many the sentence has already."""
+_BRIEF = frozenset({"met", "about", "again", "regret", "exist", "judgement", "opinion", "compared"})
 
 
 class ClauseWriter(Narrator):
@@ -23,13 +28,14 @@ class ClauseWriter(Narrator):
 
     def __init__(self, domain: str, split: str, rng: random.Random) -> None:
         super().__init__(domain, split, rng)
-        self.timed = False  # whether the sentence says already when it was
+        self.detailed = 0  # how many phrases of detail it has
         self.topic: Scope | None = None  # the first clause
         self.phrases |= {
             "VP": self.complement, "Object": self.object, "Particle": self.particle,
             "Phrasal": self.phrasal, "VerbPhrase": self.adjunct, "When": self.time,
-            "Place": self.place, "Where": self.where, "InRegion": self.region,
-            "Receiver": self.receiver, "SaidToBe": self.said_to_be, "Often": self.often,
+            "Place": self.place, "InRegion": self.region, "Lead": self.lead,
+            "Receiver": self.receiver, "Control": self.control, "ToDo": self.to_do,
+            "SaidToBe": self.said_to_be, "Often": self.often,
             "Subject": lambda scope, argument: list(scope.subject),
             "Finite": lambda scope, argument: list(scope.finite),
             "Rest": lambda scope, argument: list(scope.rest),
@@ -42,6 +48,7 @@ class ClauseWriter(Narrator):
         self.tense = self.last = ""
         self.topic = None
         self.timed = self.placed = False
+        self.detailed = 0
         self.used.clear()
 
     def verbal(self, symbol: str, outer: Scope, pool: str) -> list[Node]:
@@ -50,20 +57,20 @@ class ClauseWriter(Narrator):
         if scope.depth > 7:
             return []
         me = False
-        if pool == "next" or pool.lstrip("+<") in RELATIONS:
+        if pool == "next" or pool.strip("+<*") in RELATIONS:
             half = self.half_of(symbol, scope, pool)
             if half is None:
                 return []
-            scope.verb, negated = half
+            scope.verb, negated, scope.details = half
         else:
-            scope.linked = ""
+            scope.linked, scope.details = "", False
             negated = self.uniform() < self.settings["negation"]
-            negated = negated and symbol in _NEGATABLE and pool != "met"
+            negated = negated and symbol in _NEGATABLE and pool not in ("met", "compared", "think")
             if negated:
                 scope.polarity = -scope.polarity
             me = pool == "main" and not self.opinions and self.uniform() < self.settings["me"]
             verbs = self._verbs(symbol, "me" if me else pool, scope, outer)
-            me = me or pool == "met"
+            me = me or pool in ("met", "think")
             if verbs is None:
                 return []
             scope.verb = self._drawn(verbs, scope)
@@ -74,6 +81,7 @@ class ClauseWriter(Narrator):
         self.used.add(verb.lemma)
         scope.frame, scope.blocked, scope.object_cls = verb.frame, frozenset(), ""
         scope.patient, scope.modified, scope.adjoined = "", False, False
+        scope.explained = symbol == "HalfOf"
         if symbol in ("ObjectRelative", "ToGap", "Participle"):
             scope.object_cls = outer.cls
         scope.subject = ()
@@ -82,6 +90,9 @@ class ClauseWriter(Narrator):
             self._subject(symbol, scope, pool, me)
             if not scope.subject or (verb.frame == "np" and scope.agreement == 2):
                 return []
+        elif symbol == "Whose":
+            scope.subject_cls = scope.cls
+            scope.pronoun, scope.agreement = self.met[scope.cls][:2]
         elif symbol == "Who":
             scope.subject_cls, scope.agreement, scope.pronoun = verb.subject.classes[0], 3, "they"
         elif symbol == "Command" or pool == "command":
@@ -120,8 +131,11 @@ class ClauseWriter(Narrator):
             if symbol != "Question":
                 kind, key = "active", outer.object_cls
                 scope.subject_cls, scope.pronoun, scope.owner = outer.object_cls, "it", ""
-        elif pool == "about":  # the object of the first clause, which is judged
-            if self.topic is None or not self.topic.patient:
+        elif pool in ("about", "again", "regret"):  # of the first clause, which is judged
+            if self.topic is None or (pool == "regret" and outer.polarity > 0):
+                return None
+            judged = pool == "again" and self.topic.frame == "op"
+            if not judged and not self.topic.patient:
                 return None
             key = "judgement"
         elif pool == "opinion":
@@ -134,8 +148,10 @@ class ClauseWriter(Narrator):
         verb, passive = scope.verb, symbol == "Passive"
         slot = verb.object if passive else verb.subject
         known = [cls for cls in slot.classes if cls in self.met] if scope.linked else []
-        if pool == "about" and self.topic:
+        if pool in ("about", "again", "regret") and self.topic:
             scope.subject_cls, scope.pronoun = self.topic.object_cls, self.topic.patient
+            if pool == "again" and self.topic.frame == "op":
+                scope.subject_cls, scope.pronoun = self.topic.subject_cls, self.topic.pronoun
             scope.agreement = self.agreement(scope.pronoun)
             scope.subject = [self.personal(scope.pronoun, "Nom")]
         elif known:
@@ -167,7 +183,9 @@ class ClauseWriter(Narrator):
         if not (me or self.uniform() < self.settings["me"]) or self.spoken():
             return False
         pronouns = self.asked if symbol in INVERTED else self.pronouns
-        scope.subject_cls, scope.pronoun = mine[0], pronouns.draw(self.uniform())
+        before = self.topic.pronoun if self.topic and self.topic is not scope else ""
+        pronoun = before if before in SPEAKERS else pronouns.draw(self.uniform())
+        scope.subject_cls, scope.pronoun = mine[0], pronoun
         scope.agreement = self.agreement(scope.pronoun)
         scope.subject = [self.personal(scope.pronoun, "Nom")]
         return True
@@ -180,9 +198,23 @@ class ClauseWriter(Narrator):
         back = scope.frame == "di" and any(cls in self.met for cls in scope.verb.object.classes)
         return self.expand(f"Told.{'back' if back else scope.frame}", scope)
 
+    def control(self, scope: Scope, argument: str) -> list[Node]:
+        """A verb of what the subject wants or does about the event: "decided *to pay*"."""
+        verbs = self.scene.pools.get(("control", scope.subject_cls))
+        if verbs is None:
+            return []
+        verb = verbs.draw(self.uniform())
+        return [Node(verb.forms[scope.tag], verb.lemma, "VERB", scope.tag)]
+
+    def to_do(self, scope: Scope, argument: str) -> list[Node]:
+        """The event as an infinitive."""
+        inside = scope.inner()
+        inside.tag = "VB"
+        return self.expand("Infinitive", inside)
+
     def said_to_be(self, scope: Scope, argument: str) -> list[Node]:
         """The adjective that a link asks for."""
-        word = self.one_of(scope.verb.adverbs)
+        word = self.described = self.one_of(scope.verb.adverbs)
         return [Node(word, word, "ADJ", "JJ")]
 
     def particle(self, scope: Scope, argument: str) -> list[Node]:
@@ -217,16 +249,33 @@ class ClauseWriter(Narrator):
         role = "definite" if verb.valence and scope.polarity else "object"
         role = "oblique" if verb.frame == "di" else role  # "gave her it" is nobody's English
         # A coin decides whose a phrase after the object is, and where a verb has none to give, its
-        # object has none either: so tags cannot tell.  Links have more phrases that a verb asks
-        # for, "put sugar into the tea", and their objects may always have one.
-        of_verb = _OF_VERB.get(scope.linked, 0.35 if verb.adjuncts.things else 1.0)
+        # object has none either: so tags cannot tell.
+        of_verb = _OF_VERB if verb.adjuncts.things else 1.0
         scope.unmodified = self.uniform() < of_verb
         scope.modified = not scope.unmodified
+        if scope.explained and not argument:
+            return self.explained(slot, scope)
         nodes, cls = self.filled(slot, scope, role)
         scope.unmodified = False
         if not argument:
             scope.object_cls = cls
         return nodes
+
+    def explained(self, slot: Slot, scope: Scope) -> list[Node]:
+        """An object with the other half of the link: "fined the boy who had not paid"."""
+        scope.unmodified = True
+        nodes, cls = self.filled(slot, scope, "definite")
+        scope.unmodified, scope.object_cls = False, cls
+        if not nodes or top_of(nodes).upos != "NOUN":
+            return []
+        inside = scope.inner()
+        inside.cls, inside.role, inside.subordinate = cls, "object", True
+        clause = self.verbal("Whose", inside, "next")
+        if not clause:
+            return []
+        top = top_of(clause)
+        top.head, top.deprel, self.last = top_of(nodes), "acl:relcl", "clause"
+        return [*nodes, *clause]
 
     def adjunct(self, scope: Scope, argument: str) -> list[Node]:
         """A prepositional phrase of the verb, which no noun before it would take.
@@ -239,6 +288,11 @@ class ClauseWriter(Narrator):
             return []
         slot = slots.draw(self.uniform())
         cls = self.one_of(slot.classes)
+        when = slot.preposition in _WHEN
+        if (when and self.timed) or (cls == "region" and (self.placed or self.generic)):
+            return []
+        if scope.details and self.uniform() > _DETAILS[min(self.detailed, 3)]:
+            return []
         takes, nothing = self.scene.takes, frozenset[tuple[str, str]]()
         for noun in (scope.object_cls, self.last):
             if (slot.preposition, cls) in takes.get(noun, nothing):
@@ -248,24 +302,31 @@ class ClauseWriter(Narrator):
         inside.blocked = scope.verb.licensed | takes.get(scope.object_cls, nothing)
         nodes = self.filled(slot._replace(classes=(cls,)), inside, "oblique")[0]
         scope.adjoined = bool(nodes)
+        if nodes:
+            self.detailed += 1
+            self.timed = self.timed or when
         return nodes
 
     def time(self, scope: Scope, argument: str) -> list[Node]:
-        tense = self.topic.tense if argument and self.topic else scope.tense
+        tense = scope.tense
         still = scope.frame and scope.frame not in BE and scope.verb.stative
-        if self.timed or self.last == "clause" or still:
+        habit = self.generic and scope.linked  # what guides tell happens at no time
+        if self.timed or self.last == "clause" or still or habit:
             return []
         if scope.frame in BE and tense == "present":
             return []
-        if scope.linked and (self.left is None or scope.tag in ("VB", "VBG")):
+        if scope.tag == "VBG" or (scope.linked and (self.left is None or scope.tag == "VB")):
             return []  # when it was is said of the first event
         self.timed = True
         return self.expand(f"When.{tense}", scope)
 
-    def where(self, scope: Scope, argument: str) -> list[Node]:
-        """The place where a link's first event was, which news tell."""
-        tells = self.formal and self.left is not None and scope.tag != "VB"
-        return self.region(scope, "") if tells and self.last != "clause" else []
+    def lead(self, scope: Scope, argument: str) -> list[Node]:
+        """When or where it was, said first, as news do."""
+        scope = copy(scope)
+        scope.tense = self.tense = "past"
+        nodes = self.expand("Leads", scope)
+        self.timed = bool(nodes)
+        return nodes
 
     def region(self, scope: Scope, argument: str) -> list[Node]:
         """In which town or country it was, if the sentence has not named one yet."""
@@ -273,7 +334,8 @@ class ClauseWriter(Narrator):
 
     def often(self, scope: Scope, argument: str) -> list[Node]:
         """How often or since when the first event of a link is."""
-        return self.adverb(scope, "frequency") if self.left is not None else []
+        tells = self.left is not None and not self.generic
+        return self.adverb(scope, "frequency") if tells else []
 
     def place(self, scope: Scope, argument: str) -> list[Node]:
         """Where a thing is: what a noun of its class takes, if that is a place."""

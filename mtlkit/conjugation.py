@@ -28,6 +28,7 @@ class Conjugator(PhraseWriter):
         self.modals = Choices(list(modals), list(modals.values()))
         self.tenses = {kind: Choices(_TENSES, self.settings[kind]) for kind in ("event", "state")}
         self.tense = ""  # past, present or modal: of the sentence's first clause
+        self.chained = False  # whether more than one link is told
         self.told = ""  # the tense of the half of a link that is written already
         self.phrases |= {"Verb": self.verb, "Aux": self.auxiliaries, "Is": self.copula}
 
@@ -39,6 +40,7 @@ class Conjugator(PhraseWriter):
             if symbol == "Command":
                 scope.feats = self.words["tags"]["imperative"]
                 self.tense = self.tense or "modal"
+                scope.tense = scope.tense if self.generic else "modal"  # "call me tomorrow"
             if symbol == "Gerund":
                 scope.feats = self.words["tags"]["gerund"]
             if negated:
@@ -52,14 +54,22 @@ class Conjugator(PhraseWriter):
         verb, passive = scope.verb, symbol == "Passive"
         quiet = verb.stative or scope.frame in BE
         tense = self._tense(scope, quiet)
+        if tense == "present" and self.generic and scope.pronoun == "you" and not quiet:
+            tense = "present" if scope.subordinate else "modal"  # "you should tighten the nut"
+        if tense == "perfect" and scope.linked in ("then", "while"):
+            tense = self.told = "past"
         if symbol == "Why" and tense == "modal":  # one asks why of what was or is so
             tense = self.told = "progressive"
         past = tense == "past" or (tense in ("progressive", "perfect") and self.tense == "past")
         self.tense = self.tense or ("past" if past else "modal" if tense == "modal" else "present")
         scope.tense = "past" if past else tense
         modal = self.modals.draw(self.uniform())
-        if scope.linked and self.uniform() < 0.6:
+        while symbol in INVERTED and modal in ("may", "might", "must"):
+            modal = self.modals.draw(self.uniform())
+        if scope.linked and (modal in ("may", "might", "could") or self.uniform() < 0.6):
             modal = "can" if self.generic else "will"
+        while self.generic and modal not in ("can", "should", "must"):
+            modal = self.modals.draw(self.uniform())
         first = {"modal": modal, "progressive": "be", "perfect": "have"}
         links = [first[tense]] if tense in first else []
         links += ["be"] * (passive + (scope.frame in BE))
@@ -93,7 +103,8 @@ class Conjugator(PhraseWriter):
             scope.rest = [Node("not", "not", "PART", "RB", "advmod"), *nodes[1:]]
         elif contracted and symbol in ("Clause", "Half") and nodes and links[0] != "do":
             short = self.words["contracted"].get(nodes[0].form)
-            spoken = pronoun or (short == "'s" and self.settings["contraction"] > 0.5)
+            noun = bool(scope.subject) and scope.subject[-1].upos in ("NOUN", "PROPN")
+            spoken = pronoun or (noun and short == "'s" and self.settings["contraction"] > 0.5)
             nodes[0].form = short if short and spoken else nodes[0].form
 
     def _tense(self, scope: Scope, quiet: bool) -> str:
@@ -120,6 +131,10 @@ class Conjugator(PhraseWriter):
             tense = self.tenses["state" if quiet else "event"].draw(self.uniform())
             while tense == "progressive" and scope.linked != "while":
                 tense = self.tenses["event"].draw(self.uniform())
+            if tense == "modal" and scope.linked not in ("to", "then") and self.uniform() < 0.8:
+                tense = "present" if self.generic else "past"  # nobody foretells surprises
+            if tense in ("modal", "perfect") and self.chained and not self.generic:
+                tense = "past"
             if quiet and tense in ("modal", "progressive", "perfect"):
                 tense = "past"
             if self.tense == "past":

@@ -306,7 +306,7 @@ def _world(split: str, tasks: Sequence[str], text: int) -> tuple[Example, ...]:
 
 _MAKERS = (
     "inflection", "lexicon", "valency", "discourse", "scenes", "grammar", "derivation", "names",
-    "adjectives", "phrases", "conjugation", "narration", "clauses", "world",
+    "adjectives", "adverbs", "phrases", "conjugation", "narration", "clauses", "world",
     "conllu", "examples", "corpora",
 )  # fmt: skip
 """The modules that make the world's examples: a test compares them with the imports."""

@@ -19,9 +19,9 @@ T = TypeVar("T")
 DAMP = 0.9  # of optional phrases, for every phrase around them
 ISOLATED = frozenset({"OpinionNoun", "Bare.opinion", "What", "Identity", "WhichOne"})
 """Symbols whose noun is not that of the phrase around it."""
-CONDITIONAL = frozenset({"If", "IfFirst"})
+CONDITIONAL = frozenset({"If", "IfFirst", "IfChain"})
 SUBORDINATE = CONDITIONAL | {"After", "Although", "Because", "BecauseFirst", "Before", "Despite"}
-SUBORDINATE |= {"Meanwhile", "Once", "While"}
+SUBORDINATE |= {"Meanwhile", "Once", "While", "BecauseChain", "DespiteChain", "OnceChain"}
 """Symbols of clauses that say when, why or on which condition another one is true."""
 CORE = frozenset({"nsubj", "obj", "iobj", "ccomp", "xcomp", "csubj", "conj", "advcl", "parataxis"})
 ASKED = frozenset({"Object", "Goal", "Phrasal"})
@@ -57,7 +57,9 @@ class Scope:
     subordinate = False  # whether the clause says when or why another one is true
     conditional = False  # whether it says on which condition
     linked = ""  # the relation of the link (see `mtlkit.discourse`) that a clause is half of
+    details = False  # whether its phrases are none that the link asks for
     brief = False  # whether noun phrases are short
+    explained = False  # whether the object has the other half of the link as its clause
     unmodified = False  # whether a noun phrase has no phrase of its own
     adjoined = False  # whether the verb has a prepositional phrase of its own
     modified = False  # whether the verb leaves the phrase after the object to the object

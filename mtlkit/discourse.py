@@ -9,13 +9,14 @@ the senses of the Penn Discourse Treebank (Prasad et al. 2008, LREC; PDTB-3 manu
 """
 
 import re
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from mtlkit.lexicon import RELATIONS, LexiconError, Line, Verb
 from mtlkit.valency import EVENTS, SlotReader, be, read_verb
 
-__all__ = ["Half", "Link", "read_link"]
+__all__ = ["Half", "Link", "read_link", "tabled"]
 
 _ADJECTIVE = re.compile(r"([a-z]+(?:-[a-z]+)*)([+-]?)").fullmatch
 _SIGN = {"+": 1, "-": -1, "": 0}
@@ -26,19 +27,62 @@ class Half(NamedTuple):
 
     verb: Verb
     negated: bool
+    details: bool = False  # whether its phrases are none that the link asks for
+
+    def meets(self, other: "Half") -> bool:
+        """Whether the other is the same event: one verb, and nouns that both of them can have."""
+        mine, its = self.verb, other.verb
+        same = (self.negated, mine.entry) == (other.negated, its.entry)
+        slots = [
+            (mine.subject.classes, its.subject.classes),
+            (mine.object.classes, its.object.classes),
+        ]
+        slots += [(mine.adverbs, its.adverbs)] * (mine.frame == "is")
+        return same and all(not one or not set(one).isdisjoint(two) for one, two in slots)
 
     @property
     def sign(self) -> int:
         """1: good news, -1: bad news, 0: neither."""
         return -self.verb.valence if self.negated else self.verb.valence
 
+    def detailed(self, verbs: Iterable[Verb]) -> "Half":
+        """The event with the phrases and adverbs that one of these verbs has for it.
+
+        What the link itself says stays.
+        """
+        mine = self.verb
+        for verb in verbs:
+            wider = all(
+                set(narrow.classes) <= set(wide.classes)
+                for narrow, wide in ((mine.subject, verb.subject), (mine.object, verb.object))
+            )
+            if verb.entry == mine.entry and wider:
+                details = not mine.adjuncts.things
+                adjuncts = verb.adjuncts if details else mine.adjuncts
+                adverbs = mine.adverbs or verb.adverbs
+                verb = mine._replace(adjuncts=adjuncts, adverbs=adverbs)
+                return self._replace(verb=verb, details=details)
+        return self
+
 
 class Link(NamedTuple):
-    """Two events and how the second follows from the first."""
+    """Two events and how the second follows from the first.
+
+    A link whose first event is the second one of another leads that one on: together they are a
+    chain.
+    """
 
     relation: str
     first: Half
     second: Half
+
+    def of(self, change: Callable[[Verb], Verb]) -> "Link":
+        """The link with both verbs changed."""
+        one, two = (h._replace(verb=change(h.verb)) for h in (self.first, self.second))
+        return self._replace(first=one, second=two)
+
+    def detailed(self, verbs: Sequence[Verb]) -> "Link":
+        return self._replace(first=self.first.detailed(verbs), second=self.second.detailed(verbs))
 
     @property
     def sign(self) -> int | None:
@@ -47,6 +91,34 @@ class Link(NamedTuple):
         if self.relation == "but" and one:
             return two or None
         return one or two if one * two >= 0 else None
+
+
+def tabled(
+    links: Sequence[Link], weight: Callable[[Verb], float]
+) -> dict[tuple[str, Hashable], list[tuple[Link, float]]]:
+    """Sort links by relation and by what they say of it (see `Link.sign`); None holds them all.
+
+    With "*" after the relation those that others lead on; with "+" before it, and a link, those
+    that lead this one on.  The first ones are the commonest.
+    """
+    found: dict[tuple[str, Hashable], list[tuple[Link, float]]] = defaultdict(list)
+    events: dict[str, list[Link]] = defaultdict(list)
+    for link in links:
+        events[link.first.verb.lemma].append(link)
+    for link in links:
+        following = [
+            more
+            for more in events[link.second.verb.lemma]
+            if more is not link and more.relation != "while" and link.second.meets(more.first)
+        ]
+        for more in following:
+            found[f"+{more.relation}", id(link)].append((more, 1.0))
+        share = sum(weight(half.verb) for half in (link.first, link.second))
+        for relation in (link.relation, *[f"{link.relation}*"] * bool(following)):
+            for sign in {None, link.sign}:
+                entry = found[relation, sign]
+                entry.append((link, share / (len(entry) + 9)))
+    return found
 
 
 def read_link(line: Line, slot: SlotReader, past: Mapping[str, tuple[str, ...]]) -> Link | None:

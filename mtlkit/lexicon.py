@@ -144,6 +144,11 @@ class Verb(NamedTuple):
     adverbs: tuple[str, ...]
     licensed: frozenset[tuple[str, str]] = frozenset()  # (preposition, class) in all its frames
 
+    @property
+    def entry(self) -> tuple[str, str, str]:
+        """What a dictionary would list it by: lemma, particle and frame."""
+        return self.lemma, self.particle, self.frame
+
 
 class Line(NamedTuple):
     """A line of a scene's file: ``keyword head: body``."""

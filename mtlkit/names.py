@@ -64,7 +64,8 @@ class NameWriter(Derivation):
         }  # fmt: skip
 
     def gender(self, lemma: str) -> str:
-        return _gender().get(lemma) or (MASCULINE if self.uniform() < 0.55 else FEMININE)
+        """The pronoun for a person whom a noun names."""
+        return _gender().get(lemma) or (MASCULINE if self.uniform() < 0.5 else FEMININE)
 
     def personal(self, lemma: str, case: str) -> Node:
         """A personal pronoun in the case Nom, Acc or Gen."""
@@ -82,12 +83,14 @@ class NameWriter(Derivation):
     def name(self, scope: Scope, argument: str) -> list[Node]:
         """A name; one with several types only where the context decides which it is."""
         self.last = ""
-        entity = "PER" if argument == "first" else argument
+        entity = "PER" if argument in ("first", "own") else argument
         if not argument:
             cls = self.scene.classes[scope.cls]
             entity = "FAC" if cls.entity == "LOC" and cls.sense != "place" else cls.entity or "PER"
             scope.role = "name"
-        pronoun = MASCULINE if self.uniform() < 0.55 else FEMININE
+        pronoun = MASCULINE if self.uniform() < 0.5 else FEMININE
+        if argument == "own" and scope.pronoun in (MASCULINE, FEMININE):
+            pronoun = scope.pronoun  # "the bride, Anna Novak,"
         given = "men" if pronoun == MASCULINE else "women"
         forms: list[str] = []
         while (
@@ -95,9 +98,11 @@ class NameWriter(Derivation):
             or len(set(forms)) < len(forms)  # "Jordan Jordan"
             or (not self.used.isdisjoint(forms) and self.uniform() < 0.9)
         ):
-            bank = self.banks[-1] if self.uniform() < 0.55 else self.banks[0]
+            bank = self.banks[-1] if self.uniform() < 0.63 else self.banks[0]
             kinds = self.patterns[entity].draw(self.uniform())
-            while (not scope.certain or argument == "PER") and kinds == [entity]:
+            while ((not scope.certain or argument in ("PER", "own")) and kinds == [entity]) or (
+                "noun" in kinds and not scope.cls
+            ):
                 kinds = self.patterns[entity].draw(self.uniform())
             kinds = ["given"] if argument == "first" else kinds
             forms = [

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from mtlkit.conjugation import Conjugator
 from mtlkit.derivation import Node, Scope, marked, top_of
-from mtlkit.discourse import Half
-from mtlkit.lexicon import Slot
+from mtlkit.discourse import Half, Link
+from mtlkit.lexicon import Slot, Verb
 from mtlkit.phrases import SPEAKERS
 
 __all__ = ["WITH_SUBJECT", "Narrator"]
@@ -16,6 +16,8 @@ __all__ = ["WITH_SUBJECT", "Narrator"]
 WITH_SUBJECT = (
     "Clause",
     "Half",
+    "HalfOf",
+    "Trying",
     "Inverted",
     "Asked",
     "Question",
@@ -38,61 +40,110 @@ class Mention(NamedTuple):
 _YOU = Mention("you", 2, None, None)
 
 
+def _about(verb: Verb, other: Verb) -> bool:
+    """Whether the object of a verb is the subject of another one."""
+    return verb.frame in ("tr", "pr") and verb.object.classes == other.subject.classes
+
+
 class Narrator(Conjugator):
     """Tells links: takes their halves, and remembers whom and what they have mentioned."""
 
     def __init__(self, domain: str, split: str, rng: random.Random) -> None:
         super().__init__(domain, split, rng)
+        self.link: Link | None = None  # that is being told
         self.left: Half | None = None  # the half of the sentence's link that is yet to be written
         self.half: Scope | None = None  # of the half that is written
         self.doer = ""  # class of its subject
         self.met: dict[str, Mention] = {}  # what the link has mentioned, by class
+        self.phrases |= {"More": self.more}
 
     def begin(self) -> None:
         """Forget the last sentence."""
-        self.left = self.half = None
+        self.link = self.left = self.half = None
         self.told = self.doer = ""
         self.met.clear()
 
     def half_of(self, symbol: str, scope: Scope, pool: str) -> Half | None:
-        """Take the first half of a link, with "<" its second, or with "next" the one left."""
-        finite = symbol in WITH_SUBJECT or symbol == "Who"
+        """Take the half of a link that the pool names: see `_opened`; "next" is the one left."""
+        finite = symbol in WITH_SUBJECT or symbol in ("Who", "Whose")
         half = self._next(scope, finite) if pool == "next" else self._opened(scope, pool)
         if half is None or (half.negated and not finite):
             return None
-        if symbol == "Same" and half.verb.frame == "is":
-            return None  # "she worked and tired"
-        if symbol == "Command":
-            mine = [cls for cls in half.verb.subject.classes if self.scene.classes[cls].me]
-            self.doer = self.doer if self.doer in mine else mine[0] if mine else ""
-            taken = self.met.get(self.doer, _YOU) != _YOU or self.spoken() != (
-                self.doer in self.met
-            )
-            if not mine or half.verb.frame == "is" or taken:
-                return None
-            self.met[self.doer] = _YOU
-        if symbol == "Who" and self.scene.classes[half.verb.subject.classes[0]].sense != "person":
+        if not self._fits(symbol, half, scope):
             return None
         if not finite:
             self.doer = scope.subject_cls = self.doer or half.verb.subject.classes[0]
         self.half = scope
         return half
 
+    def _fits(self, symbol: str, half: Half, scope: Scope) -> bool:
+        """Whether what this symbol writes can tell this half."""
+        match symbol:
+            case "Same":
+                return self._same(half, scope)
+            case "Command":
+                return self._commanded(half)
+            case "Trying":
+                return not (half.negated or half.verb.stative or half.verb.frame == "is")
+            case "HalfOf":
+                return self.left is not None and _about(half.verb, self.left.verb)
+            case "Passive":
+                return half.verb.frame in ("tr", "pt") and not half.verb.stative
+            case "Who":
+                return self.scene.classes[half.verb.subject.classes[0]].sense == "person"
+        return True
+
+    def _commanded(self, half: Half) -> bool:
+        """Whether the reader can be told to do this, as the one who acts in the link, if any."""
+        mine = [cls for cls in half.verb.subject.classes if self.scene.classes[cls].me]
+        self.doer = self.doer if self.doer in mine else mine[0] if mine else ""
+        taken = self.met.get(self.doer, _YOU) != _YOU or self.spoken() != (self.doer in self.met)
+        if not mine or half.verb.frame == "is" or taken:
+            return False
+        self.met[self.doer] = _YOU
+        return True
+
+    def _same(self, half: Half, scope: Scope) -> bool:
+        """Whether the subject of the latest half does this, too; if so, it is not said again."""
+        if half.verb.frame == "is" or self.half is None:  # "she worked and tired"
+            return False
+        scope.tag, scope.pronoun = self.half.tag, self.half.pronoun
+        scope.agreement = self.half.agreement
+        return self.doer in half.verb.subject.classes and not half.negated
+
+    def more(self, scope: Scope, argument: str) -> list[Node]:
+        """A further link, opened by the symbol that is the argument; not all fit, so try some."""
+        met, known = dict(self.met), (self.doer, self.link, self.half)
+        for _ in range(8):
+            if nodes := self.expand(argument, scope):
+                return nodes
+            self.met, (self.doer, self.link, self.half) = dict(met), known
+        return []
+
     def _opened(self, scope: Scope, pool: str) -> Half | None:
-        """Draw a link and take one half of it; with "+" a link of whoever acted last."""
-        relation, more = pool.lstrip("+"), pool[0] == "+"
-        if more:
-            links = self.scene.links.get((relation, self.doer))
+        """Draw a link and take one half of it; with "*" one that others lead on.
+
+        With "+" draw one that leads on the link that is being told, and take its second half.
+        """
+        relation, sign = pool.strip("<+"), scope.polarity if self.opinions else 0
+        if pool[0] == "+":
+            links = self.scene.links.get((pool, id(self.link)))
         else:
-            sign = scope.polarity if self.opinions else None
-            links = self.scene.links.get((relation.lstrip("<"), sign or None))
+            links = self.scene.links.get((relation, sign or None))
             self.told = self.doer = ""
             self.met.clear()
         if links is None:
             return None
-        scope.linked, *halves = links.draw(self.uniform())
-        half, self.left = halves[::-1] if relation[0] == "<" else halves
-        return None if more and half.verb.lemma in self.used else half
+        link = links.draw(self.uniform())
+        half, self.left = (link.second, link.first) if pool[0] in "<+" else link[1:]
+        if pool[0] == "+":
+            self.left, says = None, half.sign
+            astray = sign and says != sign and (says or link.relation == "but")
+            if astray or half.verb.lemma in self.used:
+                return None
+        self.chained = pool[-1] == "*" or pool[0] == "+"
+        scope.linked, self.link = link.relation, link
+        return half
 
     def _next(self, scope: Scope, finite: bool) -> Half | None:
         """Take the half that is left; without a subject it has that of the other."""
@@ -112,23 +163,29 @@ class Narrator(Conjugator):
     def meet(self, cls: str, pronoun: str, agreement: int, nodes: Sequence[Node]) -> None:
         top = top_of(nodes)
         mine = (n for n in nodes if (n.head, n.deprel, n.upos) == (top, "nmod:poss", "PRON"))
-        noun = top if top.upos in ("NOUN", "PROPN") else None
+        whole = top.upos == "NOUN" or top.ner == "B-PER" or (top.ner and len(nodes) == 1)
+        noun = top if whole else None  # of a longer name of a place or firm it would be a part
         self.met[cls] = Mention(pronoun, agreement, noun, next(mine, None))
 
-    def again(self, cls: str, case: str) -> list[Node]:
-        """A pronoun for what was mentioned, or its noun where another has the same pronoun."""
+    def again(self, cls: str, case: str, subject: str = "") -> list[Node]:
+        """A pronoun for what was mentioned, or its noun where another has the same pronoun.
+
+        The subject of the clause is no other: for it an object would be reflexive.
+        """
         mention = self.met[cls]
         person = self.scene.classes[cls].sense == "person"
         rivals = [
             other
             for other, met in self.met.items()
             if met.pronoun == mention.pronoun
+            and other != subject
             and (self.scene.classes[other].sense == "person") == person
         ]
         top = mention.top
-        clear = len(rivals) == 1 or (case == "Acc" and not person)
+        things = not any(self.scene.classes[other].entity for other in rivals)
+        clear = len(rivals) == 1 or (case == "Acc" and things and len(rivals) == 2)
         alone = top is not None and (top.xpos == "NNS") == (mention.pronoun == "they")
-        if top is None or clear or not alone or (top.ner and "PER" not in top.ner):
+        if top is None or clear or not alone:
             return [self.personal(mention.pronoun, case)]
         noun = copy(top)
         noun.head, noun.deprel = None, ""
@@ -150,8 +207,8 @@ class Narrator(Conjugator):
         """A noun phrase for a slot, or a pronoun for what was mentioned, and its class."""
         known = [c for c in slot.classes if c in self.met and c != scope.subject_cls]
         if scope.linked and known:
-            self.last = ""
-            return marked(slot.preposition, self.again(known[0], "Acc")), known[0]
+            self.last, cls = "", known[0]
+            return marked(slot.preposition, self.again(cls, "Acc", scope.subject_cls)), cls
         mine = [c for c in slot.classes if self.scene.classes[c].me and c != scope.subject_cls]
         speaks = not scope.linked and role == "object" and scope.pronoun not in SPEAKERS
         if mine and speaks and self.uniform() < 0.5 * self.settings["me"]:

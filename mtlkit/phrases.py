@@ -1,4 +1,4 @@
-"""Noun phrases of the embedded world, with what modifies them, and adverbs.
+"""Noun phrases of the embedded world, with what modifies them.
 
 A noun phrase knows what may modify it, and leaves out what a reader would attach to another word:
 selectional preference alone decides attachment.
@@ -6,30 +6,27 @@ selectional preference alone decides attachment.
 
 import random
 from collections.abc import Sequence
-from functools import cache
 
-from mtlkit.adjectives import AdjectiveWriter
+from mtlkit.adverbs import AdverbWriter
 from mtlkit.derivation import Node, Scope, marked
-from mtlkit.lexicon import Choices, Noun, Slot, words
+from mtlkit.lexicon import Choices, Noun, Slot
 
 __all__ = ["SPEAKERS", "PhraseWriter"]
 
 SPEAKERS = frozenset({"I", "we", "you"})
-_ONE_BY_ONE = frozenset({"place", "building", "event", "furniture", "state", "org"})
+_OWNED = frozenset({"body", "clothing", "device", "document", "tool", "vehicle", "work"})
+"""Senses of what belongs to somebody."""
+_SEVERAL = frozenset({"clothing", "food", "plant", "tool"})
+"""Senses of what comes in lists."""
+_ONE_BY_ONE = frozenset({"place", "building", "event", "furniture", "state", "org", "time"})
 """Senses of what sentences seldom have several of."""
 
 
-@cache
-def _adverbs() -> dict[str, Choices[str]]:
-    return {kind: Choices(found.split()) for kind, found in words()["adverbs"].items()}
-
-
-class PhraseWriter(AdjectiveWriter):
+class PhraseWriter(AdverbWriter):
     """Writes phrases of one domain; every choice comes from ``rng``."""
 
     def __init__(self, domain: str, split: str, rng: random.Random) -> None:
         super().__init__(domain, split, rng)
-        self.adverbs = _adverbs()
         self.pronouns = Choices(self.settings["pronouns"].split())
         self.asked = Choices(self.settings["asked"].split())  # whom a question is about
         self.opinions = bool(self.settings["opinions"])
@@ -37,11 +34,12 @@ class PhraseWriter(AdjectiveWriter):
         self.formal = not self.opinions and self.settings["me"] < 0.1  # nobody speaks of himself
         self.phrases |= {
             "NP": self.argument, "Common": self.common, "Plenty": self.plenty, "Noun": self.word,
-            "NounPhrase": self.modifier, "Determiner": self.determiner, "Plain": self.plain,
+            "Another": self.another, "NounPhrase": self.modifier,
+            "Determiner": self.determiner, "Plain": self.plain,
             "Modifier": self.compound, "RegionName": self.region_name, "Plural": self.plural,
             "RoleNoun": self.word, "OwnName": self.own_name,
             "OwnerNoun": self.owner_noun, "JudgedNoun": self.judged_noun,
-            "Adverb": self.adverb, "Relative": self.relative,
+            "Relative": self.relative,
             "Possessive": self.possessive, "RelativePronoun": self.relative_pronoun,
         }  # fmt: skip
 
@@ -99,12 +97,14 @@ class PhraseWriter(AdjectiveWriter):
                 return "NP.LOC" if drawn < settings["loc"] else "NP.common"
             if drawn < settings["named"] * 0.4:
                 return "NP.facility"
+        if cls.sense == "money":
+            return "NP.money"
         if scope.linked or (scope.brief and scope.role == "oblique"):
-            return "NP.told"
+            return "NP.several" if cls.sense in _SEVERAL and scope.role == "object" else "NP.told"
         if scope.role in ("subject", "object") and not scope.brief and drawn < settings["it"]:
             scope.pronoun = "it" if self.uniform() < 0.7 else "they"
             return "Pronoun"
-        return "NP.money" if cls.sense == "money" else "NP.thing"
+        return "NP.thing"
 
     def prepositional(
         self, slot: Slot, scope: Scope, taken: frozenset[tuple[str, str]]
@@ -115,13 +115,10 @@ class PhraseWriter(AdjectiveWriter):
         return marked(slot.preposition, nodes)
 
     def common(self, scope: Scope, argument: str = "") -> list[Node]:
-        before = len(self.used)
         noun = scope.noun = self.fresh(self.scene.nouns[scope.cls])
-        if argument == "again" and len(self.used) == before:
-            return []  # a list names nothing twice
         often = 0.34 if scope.brief else 0.45
         if self.scene.classes[scope.cls].sense in _ONE_BY_ONE:
-            often *= 0.3
+            often *= 0 if scope.role == "definite" else 0.3
         if scope.role in ("oblique", "definite") or scope.owner in SPEAKERS:
             often *= 0.5
         many = noun.kind == "sg" and self.uniform() < often
@@ -131,10 +128,20 @@ class PhraseWriter(AdjectiveWriter):
         scope.pronoun = (
             "they" if scope.number == "pl" else self.gender(noun.lemma) if person else "it"
         )
+        if argument:  # a list
+            return self.expand(f"Common.{argument}", scope)
         symbol = "Common.brief" if scope.brief else "Common"
         if scope.role in ("definite", "object"):
             symbol = {"definite": "Common.short", "object": f"{symbol}.object"}[scope.role]
         return self.expand("Common.bare" if noun.kind == "proper" else symbol, scope)
+
+    def another(self, scope: Scope, argument: str) -> list[Node]:
+        """One more noun of the same class and number: "the study, attic *and lounge*"."""
+        before = len(self.used)
+        noun = self.fresh(self.scene.nouns[scope.cls])
+        many = scope.number == "pl" and noun.kind == "sg"
+        kind = "pl" if many else noun.kind
+        return [self.noun_node(noun, kind)] * (len(self.used) > before and kind == scope.number)
 
     def plenty(self, scope: Scope, argument: str) -> list[Node]:
         """The bare noun after "some of the"."""
@@ -178,6 +185,8 @@ class PhraseWriter(AdjectiveWriter):
         if argument or scope.role == "name":
             cls = {"": scope.cls, "=": scope.subject_cls}.get(argument, argument)
             noun = self.fresh(self.scene.nouns[cls])
+            if scope.role == "name" and self.gender(noun.lemma) != scope.pronoun:
+                noun = self.fresh(self.scene.nouns[cls])
             number = noun.kind if noun.kind == "pl" else "sg"
         else:
             noun, number = scope.noun, scope.number
@@ -197,26 +206,35 @@ class PhraseWriter(AdjectiveWriter):
         for symbol in (f"Det.{scope.cls}", f"Det.{sense}"):
             if symbol in self.rules:
                 return self.expand(symbol, scope)
+        often = 0.3 if scope.owner not in SPEAKERS or self.opinions else 0.6
+        if sense in _OWNED and scope.role != "indefinite" and self.uniform() < often:
+            scope.unmodified = True
+            return self.expand("Det.owned", scope)
         number = {"one": "sg"}.get(scope.number, scope.number)
         symbols = {"definite": "Det.definite", "indefinite": f"Det.indefinite.{number}"}
         if scope.role == "object" and scope.owner in SPEAKERS:
             symbol = f"Det.mine.{number}"  # who speaks of himself means the one that he has
+        elif scope.number == "pl" and scope.noun.kind == "pl":
+            symbol = "Det.pairs"  # nobody counts trousers
         elif scope.linked:
-            symbol = f"Det.told.{number}"
+            actors = scope.role == "subject" and number == "pl"
+            symbol = "Det.definite" if actors else f"Det.told.{number}"
         else:
             symbol = symbols.get(scope.role, f"Det.{number}")
-        nodes = self.expand(symbol, scope)
-        scope.unmodified = scope.unmodified or any(node.form == "'s" for node in nodes)
-        return nodes
+        return self.expand(symbol, scope)
 
     def modifier(self, scope: Scope, argument: str) -> list[Node]:
         """A prepositional phrase of the noun, which neither the verb nor another noun takes."""
         cls = scope.subject_cls if argument else scope.cls
-        if scope.unmodified or cls not in self.scene.modifiers:
+        body = self.scene.classes[cls].sense == "body"  # whose it is is said already
+        if body or scope.unmodified or cls not in self.scene.modifiers:
             return []
+        if scope.number == "pl" and self.scene.classes[cls].sense in ("person", "animal"):
+            return []  # several hardly share what one would be told apart by
         slot = self.scene.modifiers[cls].draw(self.uniform())
         inner = self.one_of(slot.classes)
-        if (slot.preposition, inner) in scope.blocked:
+        elsewhere = inner == "region" and (self.placed or self.generic)
+        if elsewhere or (slot.preposition, inner) in scope.blocked:
             return []
         taken = scope.blocked | self.scene.takes[cls]
         return self.prepositional(Slot(slot.preposition, (inner,), slot.certain), scope, taken)
@@ -233,7 +251,9 @@ class PhraseWriter(AdjectiveWriter):
         """The name of a place before what is there: "a London hotel"."""
         sense = self.scene.classes[scope.cls].sense
         common = scope.noun.kind == "proper" or scope.cls in ("kin", "friend", "region")
-        if common or sense not in ("person", "org", "building", "event"):
+        if common or self.placed or not self.formal:
+            return []
+        if sense not in ("person", "org", "building", "event"):
             return []
         last = self.last
         nodes = self.name(scope, "LOC")
@@ -244,7 +264,7 @@ class PhraseWriter(AdjectiveWriter):
         """The name of the one that was just named by a noun: "the teacher, Anna Novak,"."""
         entity = self.scene.classes[scope.cls].entity
         one = scope.number in ("sg", "one")
-        return self.name(scope, entity) if entity == "PER" and one else []
+        return self.name(scope, "own") if entity == "PER" and one else []
 
     def relative(self, scope: Scope, argument: str) -> list[Node]:
         nodes = self.expand("RelativeClause", scope) if self.last == scope.cls else []
@@ -261,37 +281,17 @@ class PhraseWriter(AdjectiveWriter):
         return [node]
 
     def possessive(self, scope: Scope, argument: str) -> list[Node]:
-        if scope.owner and scope.role != "subject" and self.uniform() < 0.7:
+        always = self.scene.classes[scope.cls].sense == "body"
+        if (
+            scope.owner
+            and scope.role != "subject"
+            and (always or scope.owner in SPEAKERS or self.uniform() < 0.7)
+        ):
             return [self.personal(scope.owner, "Gen")]
-        if self.formal or scope.linked:  # nobody is there whose it could be
+        if self.formal or scope.linked or scope.role == "oblique":  # nobody's, as far as one knows
             return [Node("the", "the", "DET", "DT", "det")]
         return [self.personal(self.pronouns.draw(self.uniform()), "Gen")]
 
     def plural(self, scope: Scope, argument: str) -> list[Node]:
         scope.agreement, scope.pronoun = 2, "they"
         return []
-
-    # Adverbs.
-
-    def adverb(self, scope: Scope, argument: str) -> list[Node]:
-        if argument == "own":
-            adverbs = scope.verb.adverbs
-            enough = (scope.modified or scope.adjoined) and self.uniform() < 0.7
-            if not adverbs or enough:
-                return []
-            word = self.one_of(adverbs)
-            self.timed = True  # one adverb and one time are too many for a short clause
-        elif argument == "opinion":
-            kind = "praise" if scope.polarity > 0 else "blame"
-            word = self.adverbs[kind].draw(self.uniform())
-        elif argument == "frequency":
-            negated = any(node.lemma == "not" for node in (*scope.finite, *scope.rest))
-            if negated or self.timed or scope.tense == "modal":
-                return []
-            self.timed = True
-            kind = "past" if scope.tense in ("past", "perfect") else "frequency"
-            kind = "state" if scope.verb.stative or scope.verb.lemma == "be" else kind
-            word = self.adverbs[kind].draw(self.uniform())
-        else:
-            word = self.adverbs[argument].draw(self.uniform())
-        return [Node(word, word, "ADV", "RB")]

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import TypeVar
 
-from mtlkit.discourse import Link, read_link
+from mtlkit.discourse import read_link, tabled
 from mtlkit.lexicon import (
     FOLDER,
     LOCATIVE,
@@ -82,15 +82,17 @@ class Scene:
         self.things = [c for c in self.classes if c in self.own and c not in self.people]
         self.slots = {sense: self.slot("", sense, "") for sense in sorted(SENSES)}
         self.slots["thing"] = Slot("", tuple(self.things), False)
-        links = [read_link(line, self.slot, past) for line in own if line.keyword in RELATIONS]
-        told = [half for link in links if link for half in (link.first, link.second)]
+        found = [read_link(line, self.slot, past) for line in own if line.keyword in RELATIONS]
+        mine = self._verbs(own, past)
+        links = [link.detailed(mine) for link in found if link]
+        told = [half for link in links for half in (link.first, link.second)]
         events = [half.verb for half in told if half.verb.frame in EVENTS and not half.negated]
-        of_scene = [*self._verbs(own, past), *events]
+        of_scene = [*mine, *events]
         verbs = [(verb, False) for verb in of_scene]
         verbs += [(verb, True) for verb in self._verbs(common, past)]
         self._licensed = _licences(verb for verb, _ in verbs)
         self.pools = self._pools([(self._aware(verb), shared) for verb, shared in verbs])
-        self.links = self._linked([link for link in links if link])
+        self.links = _weighted(tabled([link.of(self._aware) for link in links], self._weight))
 
     def resolve(self, names: str, where: str) -> tuple[str, ...]:
         """Expand classes, senses, ``me`` and ``judged``; the scene's own are twice as likely."""
@@ -174,27 +176,6 @@ class Scene:
         """The verb, knowing what all its frames take, so that no other reading is licensed."""
         return verb._replace(licensed=self._licensed.get(verb.lemma, frozenset()))
 
-    def _linked(self, links: Sequence[Link]) -> Table[tuple[str, int | str | None], Link]:
-        """Links by relation and what they say of it (see `Link.sign`); None holds them all.
-
-        Also by relation and the class of the first half's subject; with "<" before the relation, of
-        the second's.
-        """
-        found: dict[tuple[str, int | str | None], list[tuple[Link, float]]] = defaultdict(list)
-        for link in links:
-            first, second = (
-                half._replace(verb=self._aware(half.verb)) for half in (link.first, link.second)
-            )
-            link = link._replace(first=first, second=second)
-            keys: list[tuple[str, int | str | None]] = [(link.relation, None)]
-            keys += [(link.relation, link.sign)] * (link.sign is not None)
-            keys += [(link.relation, cls) for cls in first.verb.subject.classes]
-            keys += [(f"<{link.relation}", cls) for cls in second.verb.subject.classes]
-            for key in dict.fromkeys(keys):
-                weight = sum(self._weight(half.verb) for half in (first, second))
-                found[key].append((link, weight / (len(found[key]) + 9)))
-        return _weighted(found)
-
     def _copulas(self) -> list[tuple[Verb, float]]:
         """ "Be" with an adjective (ja), a place (lc) or a noun (np), for whoever can be that."""
         people = [cls for cls, entry in self.classes.items() if entry.sense == "person"]
@@ -204,7 +185,7 @@ class Scene:
             ("ja", 6.0, [c for c in described for _ in range(1 + 3 * (c in self.own))]),
             ("lc", 1.0, [c for c in self.locations if c in self.own]),
             ("np", 1.0, people),
-            ("jt", 0.7, people),
+            ("jt", 0.3, people),
             ("ex", 1.0, [c for c in self.locations if self.classes[c].sense in THERE]),
             ("op", 1.0, [c for c in described if c in self.own and self._both(c)]),
             ("cm", 1.0, [c for c in described if c in self.own and self._both(c)]),
@@ -252,8 +233,6 @@ class Scene:
         active = verb.frame in EVENTS and not verb.stative
         quiet = verb.frame not in ("that", "o-that", "wh")
         yield "pool", "main"
-        if active and verb.frame in ("tr", "pu", "pt", "di"):
-            yield "pool", "passive"
         if verb.valence:
             yield "pool", {1: "good", -1: "bad"}[verb.valence]
             return
@@ -262,6 +241,9 @@ class Scene:
                 yield "pool", "that"
             if verb.lemma in ("think", "believe"):
                 yield "pool", "think"
+        if verb.frame == "to":
+            for cls in verb.subject.classes:
+                yield "control", cls
         quiet = quiet and verb.lemma not in self._opinions
         if quiet:
             yield "pool", "neutral"
@@ -279,6 +261,7 @@ class Scene:
         objects = verb.object.classes if verb.frame in ("tr", "pt") else ()
         if objects and not any(self.classes[c].sense == "person" for c in objects):
             yield "pool", "object"
+        quiet = quiet and verb.frame != "np" and verb.lemma not in ("have", "do")
         kinds = [(verb.subject.classes, "subject", "active"), (objects, "object", "patient")]
         for classes, whoever, doer in kinds if quiet else []:
             for cls in dict.fromkeys(classes):

@@ -1,6 +1,7 @@
 """Adjectives: they fit a class and an opinion, and are compared as English does."""
 
 import random
+from itertools import pairwise
 
 from mtlkit.derivation import Node
 from mtlkit.scenes import scene
@@ -37,3 +38,17 @@ def test_comparison_by_ending_or_by_a_word() -> None:
     assert graded("good") == ["better"]
     assert graded("cheap") == ["cheaper"]
     assert graded("useful") == ["more", "useful"]
+
+
+def test_extreme_words_are_neither_compared_nor_negated_nor_very() -> None:
+    one = writer(1, domain="review")
+    assert "superb" in one.extreme and "good" not in one.extreme
+    assert one.graded([Node("superb", "superb", "ADJ", "JJ")], "er", "more", "RBR", "JJR") == []
+    seen = set()
+    for _ in range(2000):
+        nodes, _ = one.sentence()
+        for before, word in pairwise(nodes):
+            if word.lemma in one.extreme and before.deprel == "advmod" and before.head is word:
+                seen.add(before.form)
+                assert before.form not in ("very", "so", "quite")
+    assert seen >= {"absolutely", "really", "truly", "simply"}

@@ -35,6 +35,7 @@ ROWS = (
     ("derivation",),
     ("names",),
     ("adjectives",),
+    ("adverbs",),
     ("phrases",),
     ("conjugation",),
     ("narration",),

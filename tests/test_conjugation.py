@@ -14,7 +14,7 @@ def conjugated(tense: str, symbol: str, agreement: int, *, negated: bool = False
     """The verb group of "chase" in one tense."""
     one = ClauseWriter("news", "train", random.Random(1))
     one.settings = one.settings | {"contraction": 0.0}
-    pools = one.scene.pools["pool", "passive"]
+    pools = one.scene.pools["pool", "object"]
     scope = Scope()
     scope.verb, scope.frame, scope.agreement = pools.things[0], "tr", agreement
     one._tense = lambda scope, quiet: tense  # type: ignore[method-assign]

@@ -3,8 +3,9 @@
 import pytest
 
 from mtlkit import scenes
-from mtlkit.discourse import Link, read_link
+from mtlkit.discourse import Link, read_link, tabled
 from mtlkit.lexicon import RELATIONS, LexiconError, Line, Slot
+from mtlkit.valency import read_verb
 
 
 def slot(preposition: str, names: str, where: str) -> Slot:
@@ -98,3 +99,55 @@ def test_every_scene_tells_every_relation() -> None:
             assert {1, -1} <= signs, name
     print(f"{total} links in {len(scenes.shares())} scenes")
     assert total > 3500
+
+
+def test_events_meet_when_verb_polarity_and_nouns_agree() -> None:
+    spot = read("so guest: spot- fly; in soup => guest,critic: send_back soup,stew")
+    assert spot is not None
+    for line, same in {
+        "but guest: send_back soup => cook: rest": True,
+        "but critic: send_back stew => cook: rest": True,
+        "but cook: send_back soup => cook: rest": False,
+        "but guest: send_back cake => cook: rest": False,
+        "but guest: not send_back soup => cook: rest": False,
+        "but guest: send soup => cook: rest": False,
+    }.items():
+        more = read(line)
+        assert more is not None and spot.second.meets(more.first) is same, line
+    cold = read("so soup: is cold-,tepid- => guest: leave")
+    warm = read("so cook: rest => soup: is tepid-,thin-")
+    assert cold is not None and warm is not None and warm.second.meets(cold.first)
+
+
+def test_an_event_takes_the_details_of_a_verb_that_is_as_wide_or_wider() -> None:
+    link = read("so guest: order soup => waiter: bring soup; from kitchen")
+    assert link is not None
+    lines = ["order soup,cake; for kin; *often", "bring soup; to table", "order cake; with spoon"]
+    verbs = [read_verb(Line("here:1", "verb", who, body), slot, {})
+             for who, body in zip(("guest", "waiter", "guest"), lines, strict=True)]  # fmt: skip
+    known = link.detailed([verb for verb in verbs if verb])
+    assert [s.classes for s in known.first.verb.adjuncts.things] == [("kin",)]
+    assert known.first.verb.adverbs == ("often",) and known.first.details
+    assert known.first.verb.object.classes == ("soup",)
+    assert [s.classes for s in known.second.verb.adjuncts.things] == [("kitchen",)]  # its own
+    assert not known.second.details
+    assert link.detailed([verb for verb in verbs[2:] if verb]) == link  # cake is no soup
+
+
+def test_links_lead_on_to_those_that_begin_as_they_end() -> None:
+    lines = [
+        "so rider: lose- pizza => guest: demand refund",
+        "but guest: demand refund => owner: refuse refund",
+        "while guest: demand refund => cook: rest",
+        "so owner: refuse refund => guest: leave",
+    ]
+    links = [link for link in map(read, lines) if link]
+    table = tabled(links, lambda verb: 1.0)
+    assert [link for link, _ in table["+but", id(links[0])]] == [links[1]]
+    assert [link for link, _ in table["+so", id(links[1])]] == [links[3]]
+    assert ("+while", id(links[0])) not in table and ("+so", id(links[3])) not in table
+    assert [link for link, _ in table["so*", None]] == [links[0]]
+    assert [link for link, _ in table["so", None]] == [links[0], links[3]]
+    assert [link for link, _ in table["so", -1]] == [links[0]]
+    weights = [weight for _, weight in table["so", None]]
+    assert weights[0] > weights[1]  # the first are the commonest

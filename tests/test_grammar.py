@@ -54,8 +54,9 @@ def test_rules_of_a_domain_replace_the_general_ones(tmp_path, monkeypatch) -> No
 @pytest.mark.parametrize("domain", DOMAINS)
 def test_every_symbol_is_a_rule_or_has_a_method_and_every_rule_is_used(domain: str) -> None:
     writer = ClauseWriter(domain, "train", random.Random(1))
-    named = {each.phrase for choices in writer.rules.values() for r in choices.things for each in r}
-    by_name = {"Text", "Common", "RelativeClause", "InThePlace"}
+    items = [each for choices in writer.rules.values() for rule in choices.things for each in rule]
+    named = {each.argument if each.phrase == "More" else each.phrase for each in items}
+    by_name = {"Text", "Common", "RelativeClause", "InThePlace", "Leads", "Infinitive"}
     prefixes = ("VP.", "Told.", "NP.", "Common.", "Det.", "When.", "Time.")
     # What only another domain's sentences use is there too.
     elsewhere = {

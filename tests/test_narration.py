@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 
-from mtlkit.derivation import Node, Scope
+from mtlkit.derivation import Node, Scope, top_of
 from mtlkit.lexicon import RELATIONS
 from mtlkit.scenes import scene
 from mtlkit.world import DOMAINS, Writer
@@ -36,7 +36,7 @@ def test_stories_and_orders_have_two_verbs_and_one_top(domain: str) -> None:
             if nodes:
                 assert sum(node.head is None for node in nodes) == 1
                 assert all(node.deprel for node in nodes if node.head is not None)
-                predicates = [n for n in nodes if n.deprel in ("", "conj", "advcl")]
+                predicates = [n for n in nodes if n.deprel in ("", "conj", "advcl", "acl:relcl")]
                 assert len(predicates) >= 2
                 found += 1
     assert found > 300
@@ -101,7 +101,9 @@ def test_commands_are_for_you_and_never_negated_or_a_state() -> None:
         nodes = one.verbal("Command", Scope(), "<so")
         if nodes:
             assert RESTAURANT.classes[one.doer].me and one.met[one.doer].pronoun == "you"
-            assert all(node.lemma not in ("be", "not") for node in nodes)
+            top = top_of(nodes)
+            assert top.xpos == "VB" and top.lemma != "be"
+            assert all(node.lemma != "not" for node in nodes if node.head is top)
             found += 1
     assert found > 50
 
@@ -117,3 +119,87 @@ def test_reviews_tell_what_they_say() -> None:
             signs |= {link.sign for link in links.things} if links else set()
         assert signs == {sign}
         assert any(told(one, "Story", scope) for _ in range(20))
+
+
+@pytest.mark.parametrize("domain", DOMAINS)
+def test_a_chain_tells_each_event_once_and_the_next_follows_from_it(domain: str) -> None:
+    one, told_links, events = writer(domain), [], Counter[int]()
+    opened = one._opened
+
+    def noted(scope: Scope, pool: str) -> object:
+        half = opened(scope, pool)
+        if half is not None:
+            told_links.append((pool, one.link))
+        return half
+
+    one._opened = noted  # type: ignore[method-assign, assignment]
+    for _ in range(300):
+        told_links.clear()
+        scope = Scope()
+        scope.polarity = int(one.opinions)
+        nodes = told(one, "Chain", scope)
+        if not nodes:
+            continue
+        said = [link for _, link in told_links]
+        assert told_links[0][0][0] != "+" and any(pool[0] == "+" for pool, _ in told_links)
+        links = [said[0], *[link for pool, link in told_links[1:] if pool[0] == "+"]]
+        verbs = [node.lemma for node in nodes if node.upos == "VERB"]
+        assert len(verbs) == len(set(verbs)) or domain == "news"  # relative clauses may repeat
+        follow = sum(
+            any(a.second.meets(b.first) for a in links[:n]) for n, b in enumerate(links) if n
+        )
+        assert follow == len(links) - 1
+        events[len(links) + 1] += 1
+    assert events.total() > 60 and set(events) <= {3, 4, 5, 6, 7, 8, 9} and events[3] > 20
+    assert min(events) == 3 and max(events) > 3
+
+
+def test_an_object_may_have_the_other_event_as_its_clause() -> None:
+    """ "The inspector fined the owner who ...": one tells why the other is so."""
+    one, found = writer(), 0
+    for relation in ("<so", "<then"):
+        for _ in range(400):
+            one.begin()
+            nodes = one.verbal("HalfOf", Scope(), relation)
+            if nodes:
+                top = top_of(nodes)
+                clause = next(
+                    node
+                    for node in nodes
+                    if node.deprel == "acl:relcl"
+                    and node.head
+                    and node.head.head is top
+                    and node.head.deprel in ("obj", "obl")
+                )
+                assert clause.head is not None and clause.head.upos == "NOUN"
+                who = next(node for node in nodes if node.head is clause)
+                assert (who.deprel, who.feats) == ("nsubj", "PronType=Rel")
+                found += 1
+    assert found > 20
+
+
+def test_what_somebody_tries_is_an_infinitive() -> None:
+    one, matrix = writer(), Counter[str]()
+    for _ in range(300):
+        one.begin()
+        nodes = one.verbal("Trying", Scope(), "so")
+        if nodes:
+            top = top_of(nodes)
+            goal = next(node for node in nodes if node.head is top and node.deprel == "xcomp")
+            assert goal.xpos == "VB" and goal.lemma != "be"
+            assert any(node.head is goal and node.form == "to" for node in nodes)
+            matrix[top.lemma] += 1
+    assert len(matrix) > 8 and "want" in matrix
+
+
+def test_a_passive_tells_an_event_of_a_link_with_its_object_as_subject() -> None:
+    one, found = writer(), 0
+    for _ in range(300):
+        one.begin()
+        nodes = one.verbal("Passive", Scope(), "<so")
+        if nodes:
+            assert one.half is not None and one.half.verb.frame in ("tr", "pt")
+            assert one.half.subject_cls in one.half.verb.object.classes
+            assert top_of(nodes).xpos == "VBN"
+            found += 1
+    assert found > 50

@@ -1,10 +1,11 @@
 """Noun phrases: linked words, agreement, fitting adjectives, no modifier that is elsewhere's."""
 
 import random
+from collections import Counter
 
 import pytest
 
-from mtlkit.derivation import Node, Scope
+from mtlkit.derivation import Node, Scope, top_of
 from mtlkit.lexicon import DOMAINS, Slot
 from mtlkit.scenes import Scene, scene
 from mtlkit.world import Writer
@@ -51,6 +52,23 @@ def test_what_belongs_elsewhere_is_left_out_of_a_noun_phrase() -> None:
 def test_the_possessive_is_the_subject_s() -> None:
     one = writer(1)
     scope = Scope()
-    scope.owner, scope.role = "she", "object"
+    scope.owner, scope.role, scope.cls = "she", "object", "wine"
     forms = {one.possessive(scope, "")[0].form for _ in range(50)}
     assert forms == {"her", "the"}
+
+
+def test_a_list_is_of_one_class_and_number_and_names_nothing_twice() -> None:
+    one, found = writer(1), Counter[int]()
+    for _ in range(300):
+        one.begin()
+        scope = Scope()
+        scope.cls, scope.role = "veg", "object"
+        nodes = one.common(scope, one.one_of(("pair", "triple")))
+        if not nodes:
+            continue
+        top = top_of(nodes)
+        listed = [top, *[node for node in nodes if node.deprel == "conj"]]
+        assert len({node.xpos for node in listed}) == 1 and {n.sense for n in listed} == {"food"}
+        assert len({node.lemma for node in listed}) == len(listed)
+        found[len(listed)] += 1
+    assert found[2] > 30 and found[3] > 30

@@ -371,6 +371,12 @@ def test_sentiment_follows_words_negation_and_contrast() -> None:
         label = {"positive": 1, "negative": -1}[sentence.comment("sentiment") or ""]
         root = sentence.heads.index(0) + 1
         clauses = [n for n, child in children(sentence, root) if child.deprel in ("conj", "advcl")]
+        clauses += [  # "tipped the boy who brought the parcel early"
+            n
+            for place, _ in children(sentence, root)
+            for n, child in children(sentence, place)
+            if child.deprel == "acl:relcl"
+        ]
         contrast = [
             n
             for n in clauses

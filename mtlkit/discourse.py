@@ -10,10 +10,10 @@ the senses of the Penn Discourse Treebank (Prasad et al. 2008, LREC; PDTB-3 manu
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import NamedTuple
 
-from mtlkit.lexicon import RELATIONS, LexiconError, Line, Verb
+from mtlkit.lexicon import RELATIONS, Entry, LexiconError, Line, Verb
 from mtlkit.valency import EVENTS, SlotReader, be, read_verb
 
 __all__ = ["Half", "Link", "read_link", "tabled"]
@@ -45,18 +45,18 @@ class Half(NamedTuple):
         """1: good news, -1: bad news, 0: neither."""
         return -self.verb.valence if self.negated else self.verb.valence
 
-    def detailed(self, verbs: Iterable[Verb]) -> "Half":
+    def detailed(self, verbs: Mapping[Entry, Sequence[Verb]]) -> "Half":
         """The event with the phrases and adverbs that one of these verbs has for it.
 
         What the link itself says stays.
         """
         mine = self.verb
-        for verb in verbs:
+        for verb in verbs.get(mine.entry, ()):
             wider = all(
                 set(narrow.classes) <= set(wide.classes)
                 for narrow, wide in ((mine.subject, verb.subject), (mine.object, verb.object))
             )
-            if verb.entry == mine.entry and wider:
+            if wider:
                 details = not mine.adjuncts.things
                 adjuncts = verb.adjuncts if details else mine.adjuncts
                 adverbs = mine.adverbs or verb.adverbs
@@ -81,7 +81,8 @@ class Link(NamedTuple):
         one, two = (h._replace(verb=change(h.verb)) for h in (self.first, self.second))
         return self._replace(first=one, second=two)
 
-    def detailed(self, verbs: Sequence[Verb]) -> "Link":
+    def detailed(self, verbs: Mapping[Entry, Sequence[Verb]]) -> "Link":
+        """The link with the details of both events; ``verbs`` are those of the scene, by entry."""
         return self._replace(first=self.first.detailed(verbs), second=self.second.detailed(verbs))
 
     @property

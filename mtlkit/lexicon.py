@@ -21,6 +21,7 @@ from mtlkit.inflection import plural
 
 __all__ = [
     "Choices",
+    "Entry",
     "LexiconError",
     "Line",
     "Noun",
@@ -128,6 +129,10 @@ class Slot(NamedTuple):
     certain: bool = False
 
 
+Entry = tuple[str, str, str]
+"""What a dictionary would list a verb by: lemma, particle and frame."""
+
+
 class Verb(NamedTuple):
     """A verb in one frame, with its preferences."""
 
@@ -145,8 +150,7 @@ class Verb(NamedTuple):
     licensed: frozenset[tuple[str, str]] = frozenset()  # (preposition, class) in all its frames
 
     @property
-    def entry(self) -> tuple[str, str, str]:
-        """What a dictionary would list it by: lemma, particle and frame."""
+    def entry(self) -> Entry:
         return self.lemma, self.particle, self.frame
 
 

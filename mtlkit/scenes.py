@@ -22,6 +22,7 @@ from mtlkit.lexicon import (
     SPEECH,
     THERE,
     Choices,
+    Entry,
     LexiconError,
     Line,
     Noun,
@@ -84,7 +85,10 @@ class Scene:
         self.slots["thing"] = Slot("", tuple(self.things), False)
         found = [read_link(line, self.slot, past) for line in own if line.keyword in RELATIONS]
         mine = self._verbs(own, past)
-        links = [link.detailed(mine) for link in found if link]
+        entries: dict[Entry, list[Verb]] = defaultdict(list)
+        for verb in mine:
+            entries[verb.entry].append(verb)
+        links = [link.detailed(entries) for link in found if link]
         told = [half for link in links for half in (link.first, link.second)]
         events = [half.verb for half in told if half.verb.frame in EVENTS and not half.negated]
         of_scene = [*mine, *events]

@@ -125,13 +125,15 @@ def test_an_event_takes_the_details_of_a_verb_that_is_as_wide_or_wider() -> None
     lines = ["order soup,cake; for kin; *often", "bring soup; to table", "order cake; with spoon"]
     verbs = [read_verb(Line("here:1", "verb", who, body), slot, {})
              for who, body in zip(("guest", "waiter", "guest"), lines, strict=True)]  # fmt: skip
-    known = link.detailed([verb for verb in verbs if verb])
+    entries = {v.entry: [w for w in verbs if w and w.entry == v.entry] for v in verbs if v}
+    known = link.detailed(entries)
     assert [s.classes for s in known.first.verb.adjuncts.things] == [("kin",)]
     assert known.first.verb.adverbs == ("often",) and known.first.details
     assert known.first.verb.object.classes == ("soup",)
     assert [s.classes for s in known.second.verb.adjuncts.things] == [("kitchen",)]  # its own
     assert not known.second.details
-    assert link.detailed([verb for verb in verbs[2:] if verb]) == link  # cake is no soup
+    cake = verbs[2]
+    assert cake is not None and link.detailed({cake.entry: [cake]}) == link  # cake is no soup
 
 
 def test_links_lead_on_to_those_that_begin_as_they_end() -> None:

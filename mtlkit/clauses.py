@@ -18,9 +18,11 @@ _SIMPLE = frozenset({*BE, "in", "tr", "di", "pr", "pt", "pu", "adj"})
 _OF_VERB = 0.33
 """How often a phrase after an object is the verb's, if it has one: so that half of all are."""
 _WHEN = frozenset({"after", "before", "during", "since", "until"})
-_DETAILS = (0.6, 0.15, 0.0, 0.0)
+_DETAILS = (0.6, 0.15, 0.0)
 """How often an event of a link has a phrase of detail, by how many the sentence has already."""
-_BRIEF = frozenset({"met", "about", "again", "regret", "exist", "judgement", "opinion", "compared"})
+_OF_TOPIC = frozenset({"about", "again", "regret"})
+"""Pools of clauses that judge what the first clause is about."""
+_BRIEF = _OF_TOPIC | {"met", "exist", "judgement", "opinion", "compared"}
 
 
 class ClauseWriter(Narrator):
@@ -131,7 +133,7 @@ class ClauseWriter(Narrator):
             if symbol != "Question":
                 kind, key = "active", outer.object_cls
                 scope.subject_cls, scope.pronoun, scope.owner = outer.object_cls, "it", ""
-        elif pool in ("about", "again", "regret"):  # of the first clause, which is judged
+        elif pool in _OF_TOPIC:
             if self.topic is None or (pool == "regret" and outer.polarity > 0):
                 return None
             judged = pool == "again" and self.topic.frame == "op"
@@ -148,7 +150,7 @@ class ClauseWriter(Narrator):
         verb, passive = scope.verb, symbol == "Passive"
         slot = verb.object if passive else verb.subject
         known = [cls for cls in slot.classes if cls in self.met] if scope.linked else []
-        if pool in ("about", "again", "regret") and self.topic:
+        if pool in _OF_TOPIC and self.topic:
             scope.subject_cls, scope.pronoun = self.topic.object_cls, self.topic.patient
             if pool == "again" and self.topic.frame == "op":
                 scope.subject_cls, scope.pronoun = self.topic.subject_cls, self.topic.pronoun
@@ -291,7 +293,7 @@ class ClauseWriter(Narrator):
         when = slot.preposition in _WHEN
         if (when and self.timed) or (cls == "region" and (self.placed or self.generic)):
             return []
-        if scope.details and self.uniform() > _DETAILS[min(self.detailed, 3)]:
+        if scope.details and self.uniform() > _DETAILS[min(self.detailed, 2)]:
             return []
         takes, nothing = self.scene.takes, frozenset[tuple[str, str]]()
         for noun in (scope.object_cls, self.last):

@@ -260,8 +260,6 @@ class Scene:
                 yield "pool", "command"
         if active:
             yield "pool", "event"
-        elif verb.frame in (*EVENTS, "ja", "lc", "np"):
-            yield "pool", "state"
         objects = verb.object.classes if verb.frame in ("tr", "pt") else ()
         if objects and not any(self.classes[c].sense == "person" for c in objects):
             yield "pool", "object"

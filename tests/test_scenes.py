@@ -135,7 +135,7 @@ def test_every_sense_is_there_and_every_domain_has_scenes() -> None:
 def test_whoever_reads_can_act_in_every_scene_and_reviews_find_something_to_judge() -> None:
     for each in every():
         assert len(each.pools["pool", "command"].things) >= 15, each.name
-        for key in ("main", "me", "event", "state", "object", "that", "think"):
+        for key in ("main", "me", "event", "object", "that", "think"):
             assert each.pools["pool", key].things, (each.name, key)
         if "review" in each.shares:
             for key in ("good", "bad", "judgement", "compared"):

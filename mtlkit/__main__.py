@@ -1,25 +1,19 @@
 """The command line: ``mtlkit --help``."""
 
 import argparse
-import gc
-import json
 import os
 import re
-import shutil
 import sys
-import time
 from collections.abc import Callable
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from mtlkit import commands
+from mtlkit.commands import EXIT_FAILED, EXIT_USAGE, UsageError
 from mtlkit.lexicon import DOMAINS
-from mtlkit.recipes import Recipe
-from mtlkit.routes import Route
 
 __all__ = ["UsageError", "main"]
 
-EXIT_FAILED, EXIT_USAGE = 1, 2
 USAGE_ERRORS = ("UsageError", "RouteError", "PipelineError")
 PROFILES = ("smoke", "quick", "full")
 
@@ -36,9 +30,28 @@ A route says where an encoder's weights start and what it is trained on, in whic
   minilm > pos[noise=0.2] > ner     knobs in brackets: noise shuffled imbalance shift overlap
 """
 
+INPUTS = ("document", "sentence", "wrapped", "conllu")
+FORMATS = ("conllu", "table", "json", "svg")
 
-class UsageError(ValueError):
-    """A command line that asks for something that there is not."""
+ANNOTATE_HELP = """\
+What a line of the input is (--input):
+  document   a text of one or more sentences, on one line
+  sentence   one sentence
+  wrapped    a piece of a text whose sentences go on over line ends; empty lines end a text
+  conllu     a line of a CoNLL-U file: its words are kept, its annotation is replaced
+
+How text is cut (the module mtlkit.segmentation, a page of rules that one can read):
+  A sentence ends at . ! ? or an ellipsis, closing quotes included, before a capital or a digit,
+  but not after an abbreviation (Dr. etc. U.S. J.); one of over 200 words is cut at a comma.
+  Words are those of UD's English treebanks: punctuation and clitics (n't 's 're) stand alone,
+  numbers and abbreviations keep their points, hyphens join.
+
+What comes out (--format):
+  conllu     CoNLL-U: UPOS or XPOS, HEAD and DEPREL, names as NER=B-PER in MISC
+  table      the same in aligned columns, to read
+  json       one object a line, a sentence each
+  svg        trees to look at, of up to 100 sentences
+"""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -91,10 +104,10 @@ def _parser() -> argparse.ArgumentParser:
         prog="mtlkit", description="Transfer learning and multi-task learning, compared fairly.",
         epilog=f"{ROUTE_HELP}\n`mtlkit COMMAND --help` shows examples.", formatter_class=plain,
     )
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
 
     def add(name: str, command: Callable[[Any], int], text: str, *examples: str) -> Any:
-        sub = commands.add_parser(
+        sub = subparsers.add_parser(
             name, help=text, description=text[0].upper() + text[1:] + ".", formatter_class=plain,
             epilog="\n  ".join(["Examples:", *(f"mtlkit {name} {each}" for each in examples)]),
         )
@@ -102,7 +115,7 @@ def _parser() -> argparse.ArgumentParser:
         return sub
 
     text = "run the lessons and make every figure and table"
-    study = add("study", _study, text, "--only 03 09", "--profile full --workers 2")
+    study = add("study", commands.study, text, "--only 03 09", "--profile full --workers 2")
     study.add_argument(
         "--profile", default="quick", choices=PROFILES,
         help="smoke: minutes, for tests; quick (default): embedded world, small models; "
@@ -116,7 +129,7 @@ def _parser() -> argparse.ArgumentParser:
     where.add_argument("--scheduler", metavar="ADDRESS", help="a running Dask cluster instead")
 
     train = add(
-        "train", _train, "train one route and save a model folder",
+        "train", commands.train, "train one route and save a model folder",
         '"scratch > pos:200+dep:200@world" --recipe epochs=2 layers=2 width=64 --out model',
         f'"minilm > pos+ner+dep@gum" --seed 1 --out parser\n\n{ROUTE_HELP}',
     )
@@ -128,7 +141,7 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--out", required=True, type=Path, metavar="DIR", help="a new folder")
 
     text = "score a model folder on a CoNLL-U file"
-    score = add("evaluate", _evaluate, text, "model treebank.conllu --out predicted.conllu")
+    score = add("evaluate", commands.evaluate, text, "model treebank.conllu --out predicted.conllu")
     score.add_argument("model", type=Path, metavar="DIR", help="made by `mtlkit train`")
     score.add_argument("file", type=Path, metavar="FILE.conllu")
     score.add_argument(
@@ -136,206 +149,58 @@ def _parser() -> argparse.ArgumentParser:
         help="write the file with the model's tags, trees and names in place of its own",
     )
 
-    world = add("world", _world, "print a generated treebank", "3", "1000 --seed 7 > train.conllu")
+    note = add(
+        "annotate", commands.annotate, "annotate text of one's own with a model folder",
+        "parser news.txt > news.conllu", "parser --input sentence --format table < lines.txt",
+        "parser news.txt --format svg --out trees.svg\n\n" + ANNOTATE_HELP,
+    )
+    note.add_argument("model", type=Path, metavar="DIR", help="made by `mtlkit train`")
+    note.add_argument("file", nargs="?", default="-", metavar="FILE", help="default: - for stdin")
+    note.add_argument(
+        "--input", choices=INPUTS, help="default: conllu for a FILE.conllu, else document"
+    )
+    note.add_argument("--format", default="conllu", choices=FORMATS, help="default: conllu")
+    note.add_argument("--out", type=Path, metavar="PATH", help="written whole or not at all")
+    note.add_argument(
+        "--precision", default="auto", choices=("auto", "int8", "bf16", "fp32"),
+        help="of matrix products; auto (default): bf16 where the machine computes in it, else "
+        "fp32; int8: on a CPU, faster, and slightly worse",
+    )
+
+    text = "print a generated treebank"
+    world = add("world", commands.world, text, "3", "1000 --seed 7 > train.conllu")
     world.add_argument("n", type=_whole(0), metavar="N", help="sentences")
     world.add_argument("--seed", type=_whole(0), default=0, metavar="N")
     world.add_argument("--domain", choices=DOMAINS, help="all of one domain (default: a mixture)")
     text = "share of nouns and names whose class in MISC is their own, as in aux[relatedness=R]"
     world.add_argument("--relatedness", type=_share, default=1.0, metavar="R", help=text)
 
-    data = add("data", _data, "list, fetch or check corpora", "list", "fetch gum", "check gum ewt")
+    text = "list, fetch or check corpora"
+    data = add("data", commands.data, text, "list", "fetch gum", "check gum ewt")
     data.add_argument("action", choices=("list", "fetch", "check"))
     data.add_argument("corpora", nargs="*", metavar="CORPUS", help="default: all")
 
-    runs = add("runs", _runs, "look at finished runs", "list", "show 3f9a", "table > scores.csv")
+    text = "look at finished runs"
+    runs = add("runs", commands.runs, text, "list", "show 3f9a", "table > scores.csv")
     runs.add_argument("action", choices=("list", "show", "table"))
     runs.add_argument("id", nargs="?", help="for show: a run's id, or how it begins")
     runs.add_argument("--profile", default="quick", choices=PROFILES)
 
-    add("doctor", _doctor, "tell what this machine has and what is missing", "")
+    text = "measure what the engine does in a second, and what it could"
+    bench = add("bench", commands.bench, text, "", "--sentences 200 --out /tmp/bench")
+    bench.add_argument(
+        "--sentences", type=_whole(10), metavar="N",
+        help="no more than N in any measurement: a try of seconds; else about fifteen minutes",
+    )
+    bench.add_argument(
+        "--quality", action="store_true",
+        help="not speed but scores: the default recipe on all of GUM and EWT, over seeds; hours",
+    )
+    bench.add_argument("--out", type=Path, metavar="DIR", help="default: figures/bench")
+
+    add("doctor", commands.doctor, "tell what this machine has and what is missing", "")
     # fmt: on
     return parser
-
-
-def _study(options: argparse.Namespace) -> int:
-    from mtlkit import pipeline
-    from mtlkit.results import find_root
-
-    root, profile = find_root(), options.profile
-    begun = time.monotonic()
-    done = pipeline.run(
-        root, profile, only=options.only, workers=options.workers, scheduler=options.scheduler,
-        fresh=options.fresh,
-    )  # fmt: skip
-    print(pipeline.summary(done))
-    print(f"{time.monotonic() - begun:.0f} seconds; figures in {root / 'figures' / profile}")
-    if options.fresh:
-        print(pipeline.reproduction(root, profile))
-    failed = [lesson for lesson in done if lesson.error is not None]
-    for lesson in failed:
-        print(
-            f"mtlkit: lesson {lesson.name} failed: {lesson.error}\n"
-            f"  see runs/{profile}/notebooks/{lesson.name}.ipynb; finished runs are kept; "
-            f"go on with: mtlkit study --profile {profile} --only {lesson.name[:2]}",
-            file=sys.stderr,
-        )
-    if options.publish and not failed:
-        print("published:", *pipeline.publish(root, profile), sep="\n  ")
-    return EXIT_FAILED if failed else 0
-
-
-def _place(path: Path) -> Path:
-    """The absolute path of something to be written, if it looks as if it could be."""
-    path = path.resolve()
-    above = next(folder for folder in path.parents if folder.exists())
-    if not above.is_dir() or not os.access(above, os.W_OK | os.X_OK):
-        what = "may not be written to" if above.is_dir() else "is not a folder"
-        raise PermissionError(f"--out {path}: {above} {what}")
-    return path
-
-
-def _train(options: argparse.Namespace) -> int:
-    route, recipe = Route.parse(options.route), Recipe.parse(options.recipe)
-    from mtlkit import corpora, sharing, study  # seconds, which a typing error does not cost
-
-    tasks = [task for stage in route.stages for task in stage.tasks]
-    run = study.plan(route, recipe, options.seed)
-    out = _place(options.out)
-    if out.exists() and any(out.iterdir() if out.is_dir() else [out]):
-        raise UsageError(f"--out {out} exists and is not empty: choose a new folder")
-    for task in tasks:
-        corpora.load(task.corpus, split="train", subset=task.subset)
-        try:
-            corpora.labelled(task, seed=options.seed)
-        except corpora.CorpusError as error:  # the corpus is there; the route asks too much of it
-            raise UsageError(str(error)) from None
-    part = out.with_name(f".{out.name}.part")  # same file system, so that the last step is a rename
-    begun = time.monotonic()
-    try:
-        with ExitStack() as bars:
-            model, history, ledger = study.train(
-                run,
-                folder=part / "checkpoints" / run.id,
-                watch=study.progress(len(route.stages), bars),
-            )
-        test = study.test(model, run)[0]
-        facts = {"run": run.to_json(), "history": history, "ledger": ledger}
-        shutil.rmtree(part / "model", ignore_errors=True)
-        sharing.save(model, part / "model", {**facts, "scores": {"test": test}})
-        os.replace(part / "model", out)
-        shutil.rmtree(part)
-    finally:
-        if not any(part.glob("checkpoints/*/*/checkpoint-*")):  # nothing to go on from
-            shutil.rmtree(part, ignore_errors=True)
-    for name, scores in test.items():
-        print(f"test {name}: " + ", ".join(f"{k} {v:.4f}" for k, v in scores.items()))
-    print(f"{time.monotonic() - begun:.0f} seconds; model in {options.out}")
-    return 0
-
-
-def _evaluate(options: argparse.Namespace) -> int:
-    from mtlkit.annotation import score_file
-
-    out = None if options.out is None else _place(options.out)
-    if out is not None and (out.is_dir() or out == options.file.resolve()):
-        what = "a folder" if out.is_dir() else "the file to be scored"
-        raise UsageError(f"--out {out} is {what}: choose another name")
-    scores = score_file(options.model, options.file, out=out)
-    for task, found in scores.items():
-        print(f"{task}: " + ", ".join(f"{name} {value:.6f}" for name, value in found.items()))
-    if not scores:
-        print(f"{options.file} has no labels for this model's tasks: nothing is scored")
-    if out is not None:
-        print(f"predictions in {options.out}")
-    return 0
-
-
-def _world(options: argparse.Namespace) -> int:
-    from mtlkit import conllu, knobs, world
-
-    gc.disable()  # nothing in a sentence refers back to itself: it would look in vain
-    try:
-        for sentence in world.stream(options.n, seed=options.seed, domain=options.domain):
-            sys.stdout.write(conllu.format([knobs.classed(sentence, options.relatedness)]))
-    finally:
-        gc.enable()
-    return 0
-
-
-def _data(options: argparse.Namespace) -> int:
-    from mtlkit import corpora, sources
-
-    for name in options.corpora:
-        if name not in sources.registry():
-            raise UsageError(str(sources.unknown("corpus", name, sources.registry())))
-    names = options.corpora or list(sources.registry())
-    if options.action == "list":
-        _print_corpora(names)
-        return 0
-    failed = False
-    for name in names:
-        if not sources.files(name):
-            print(f"{name}: generated, needs no file")
-        elif options.action == "fetch":
-            print(f"{name}: in {corpora.fetch(name)}")
-        elif not sources.present(name) and not options.corpora:
-            print(f"{name}: not here; to get it: mtlkit data fetch {name}")
-        elif problems := corpora.check(name):
-            failed = True
-            more = [f"and {len(problems) - 3} more"] if len(problems) > 3 else []
-            print("\n".join([f"mtlkit: {name}:", *problems[:3], *more]), file=sys.stderr)
-        else:
-            print(f"{name}: every checksum agrees")
-    return EXIT_FAILED if failed else 0
-
-
-def _print_corpora(names: list[str]) -> None:
-    from mtlkit import corpora, sources
-
-    rows = [("corpus", "tasks", "files", "MB", "state")]
-    for row in corpora.listing().set_index("corpus").loc[names].itertuples():
-        state = "here" if row.files == row.present else f"to get it: mtlkit data fetch {row.Index}"
-        files = f"{row.present}/{row.files}" if row.files else "none"
-        rows.append((row.Index, row.tasks, files, str(row.megabytes), state))
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for cells in rows:
-        print("  ".join(map(str.ljust, cells, widths)).rstrip())
-    print(f"in {sources.cache_folder()}")
-
-
-def _runs(options: argparse.Namespace) -> int:
-    from mtlkit import DATA
-    from mtlkit.results import Store, find_root
-
-    folder = find_root() / "runs" / options.profile
-    store = Store(folder, DATA / "results" / options.profile)
-    if options.action == "show":
-        found = [id for id in store.ids() if options.id and id.startswith(options.id)]
-        if len(found) != 1:
-            what = f"{len(found)} runs begin with {options.id!r}" if options.id else "no id given"
-            raise UsageError(f"{what}: `mtlkit runs list --profile {options.profile}` has the ids")
-        record = {k: v for k, v in store.load(found[0]).items() if k != "counts"}
-        print(json.dumps(record, indent=1))
-    elif options.action == "table":
-        store.table().to_csv(sys.stdout, index=False)
-    else:
-        for record in store:
-            print(f"{record['id'][:12]}  seed {record['run']['seed']:<4}  {record['run']['route']}")
-        if not len(store):
-            print(f"no runs in {folder}; `mtlkit study` makes some", file=sys.stderr)
-    return 0
-
-
-def _doctor(options: argparse.Namespace) -> int:
-    from mtlkit import encoders, sources, study
-
-    for name, value in study.environment(Recipe()).items():
-        print(f"{name:<14}{value}")
-    print(f"{'cores':<14}{os.cpu_count()}")
-    place, revision = encoders.locate("minilm")
-    print(f"{'minilm':<14}{'the first use downloads it from' if revision else 'in'} {place}\n")
-    _print_corpora(list(sources.registry()))
-    return 0
 
 
 if __name__ == "__main__":

@@ -1,20 +1,112 @@
-"""A trained model on a CoNLL-U file: scores, and the file with what the model predicts."""
+"""A trained model on text: sentences with predicted annotation, and scores on a CoNLL-U file."""
 
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-from mtlkit import conllu, corpora, encoders, sharing
+import torch
+from torch import nn
+
+from mtlkit import conllu, corpora, machine, sharing
+from mtlkit.corpora import Example
 from mtlkit.evaluation import Evaluator, Scores, predict
-from mtlkit.recipes import Run
+from mtlkit.recipes import Recipe, Run
 from mtlkit.routes import RouteError
-from mtlkit.sharing import ModelError
+from mtlkit.sharing import HardSharing, ModelError
 
-__all__ = ["FILE_TASKS", "score_file"]
+__all__ = ["FILE_TASKS", "Annotator", "score_file"]
 
 FILE_TASKS = ("pos", "xpos", "dep", "ner")
 """The tasks that a CoNLL-U file has a place for; names lie in MISC as ``NER=``."""
+
+_AT_ONCE = 10_000  # words that are annotated at once: sentences of like length find each other
+
+
+class Annotator:
+    """A model that annotates sentences with those of its ``tasks`` that a CoNLL-U file has.
+
+    Parameters
+    ----------
+    precision
+        None: that of the recipe; ``bf16``; ``fp32``; ``auto``, as in a recipe; or ``int8``, on a
+        CPU, which is faster and slightly worse: the weights of the encoder's matrix products are
+        rounded to eight bits, column by column, and what they are multiplied with as it comes
+        (dynamic quantization; measured on GUM in figures/bench/tables/quality.md).
+        Zafrir et al. 2019, "Q8BERT", train with the rounding; here the model was trained without.
+    """
+
+    def __init__(
+        self, network: HardSharing, recipe: Recipe, *, precision: str | None = None
+    ) -> None:
+        self.tasks = [task for task in network.labels if task in FILE_TASKS]
+        if precision == "int8":
+            _quantize(network)
+            precision = "fp32"
+        else:
+            network.to(machine.device())
+        self.network = network
+        self.recipe = recipe if precision is None else recipe.replace(precision=precision)
+
+    @classmethod
+    def load(cls, folder: Path, *, precision: str | None = None) -> Self:
+        """The annotator of a model folder, made by ``mtlkit train``.
+
+        Raises `ModelError` if it is not a whole one, or has no task for a CoNLL-U file.
+        """
+        machine.reuse_memory()
+        facts = sharing.description(folder)
+        try:
+            run = Run.from_json(facts["run"])
+        except (RouteError, KeyError, TypeError, AttributeError) as error:
+            raise ModelError(
+                f"{folder / 'model.json'} does not say how the model was trained ({error}); "
+                "train the model again with this version"
+            ) from None
+        if not set(FILE_TASKS) & set(facts.get("labels", ())):
+            has = ", ".join(facts.get("labels", ())) or "nothing"
+            raise ModelError(f"{folder} has heads for {has}: none that a CoNLL-U file has")
+        network, _ = sharing.load(folder, recipe=run.recipe, seed=run.seed)
+        return cls(network, run.recipe, precision=precision)
+
+    def __call__(self, sentences: Iterable[conllu.Sentence]) -> Iterator[conllu.Sentence]:
+        """The sentences, in their order, with what the model predicts in place of their own.
+
+        A few thousand words are held at a time.
+        """
+        held: list[conllu.Sentence] = []
+        words = 0
+        for sentence in sentences:
+            held.append(sentence)
+            words += len(sentence.words)
+            if words >= _AT_ONCE:
+                yield from self._annotate(held)
+                held, words = [], 0
+        yield from self._annotate(held)
+
+    def _annotate(self, sentences: Sequence[conllu.Sentence]) -> Iterator[conllu.Sentence]:
+        examples = [Example(s.source, s.forms) for s in sentences]
+        answers = predict(self.network, examples, self.tasks, self.recipe)
+        for i, sentence in enumerate(sentences):
+            yield _annotated(sentence, {task: each[i] for task, each in answers.items()})
+
+
+def _quantize(network: HardSharing) -> None:
+    """Round the weights of the encoder's matrix products to eight bits, in place."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it will move to another package one day
+        torch.ao.quantization.quantize_dynamic(
+            network.encoder.transformer,
+            {nn.Linear: torch.ao.quantization.per_channel_dynamic_qconfig},
+            inplace=True,
+        )
+    # What is multiplied has seven bits, since on old processors sums of eight could overflow; the
+    # modules' version 3 had eight, which is right where VNNI adds in 32 bits.
+    if torch.cpu._is_vnni_supported():
+        for module in network.encoder.transformer.modules():
+            if isinstance(module, torch.ao.nn.quantized.dynamic.Linear):
+                module.version = 3
 
 
 def score_file(model: Path, file: Path, *, out: Path | None = None) -> Scores:
@@ -25,19 +117,8 @@ def score_file(model: Path, file: Path, *, out: Path | None = None) -> Scores:
     own.  It is written whole or not at all.  Raises `ConlluError` or `ModelError` if one of them
     cannot be read, or has nothing for the other.
     """
-    encoders.reuse_memory()
-    facts = sharing.description(model)
-    try:
-        run = Run.from_json(facts["run"])
-    except (RouteError, KeyError, TypeError, AttributeError) as error:
-        raise ModelError(
-            f"{model / 'model.json'} does not say how the model was trained ({error}); "
-            "train the model again with this version"
-        ) from None
-    tasks = [task for task in facts.get("labels", ()) if task in FILE_TASKS]
-    if not tasks:
-        has = ", ".join(facts.get("labels", ())) or "nothing"
-        raise ModelError(f"{model} has heads for {has}: none that a CoNLL-U file has")
+    annotator = Annotator.load(model)
+    tasks, network, recipe = annotator.tasks, annotator.network, annotator.recipe
     examples = corpora.read_treebank(file)
     sentences = conllu.read(file, validate=False)  # the line before has looked at the trees
     if not sentences:
@@ -46,33 +127,27 @@ def score_file(model: Path, file: Path, *, out: Path | None = None) -> Scores:
     if not sets and out is None:
         has = f"has no labels for {', '.join(tasks)}, so there is nothing to score"
         raise conllu.ConlluError(f"{file}: {has}; name a file for the predictions")
-    network, _ = sharing.load(model, recipe=run.recipe, seed=run.seed)
-    scores, _ = Evaluator(sets, network)(network, run.recipe) if sets else ({}, {})
+    scores, _ = Evaluator(sets, network)(network, recipe) if sets else ({}, {})
     if out is not None:
-        answers = predict(network, examples, tasks, run.recipe)
         out.parent.mkdir(parents=True, exist_ok=True)
-        conllu.write(out, _annotated(sentences, answers))
+        conllu.write(out, annotator(sentences))
     return scores
 
 
-def _annotated(
-    sentences: Sequence[conllu.Sentence], answers: Mapping[str, Sequence[Any]]
-) -> list[conllu.Sentence]:
-    written = []
-    for i, sentence in enumerate(sentences):
-        words = list(sentence.words)
-        for n, word in enumerate(words):
-            changes: dict[str, Any] = {}
-            for task, column in (("pos", "upos"), ("xpos", "xpos")):
-                if task in answers:
-                    changes[column] = answers[task][i][n]
-            if "dep" in answers:
-                changes["head"], changes["deprel"] = answers["dep"][i][n]
-                changes["deps"] = "_"  # the enhanced graph of the file belongs to its own tree
-            if "ner" in answers:
-                kept = [m for m in word.misc.split("|") if m != "_" and not m.startswith("NER=")]
-                tag = answers["ner"][i][n]
-                changes["misc"] = "|".join(kept + [f"NER={tag}"] * (tag != "O")) or "_"
-            words[n] = replace(word, **changes)
-        written.append(replace(sentence, words=tuple(words)))
-    return written
+def _annotated(sentence: conllu.Sentence, answers: Mapping[str, Any]) -> conllu.Sentence:
+    """A sentence with predicted tags, tree and names (task to the sentence's labels)."""
+    words = []
+    for n, word in enumerate(sentence.words):
+        changes: dict[str, Any] = {}
+        for task, column in (("pos", "upos"), ("xpos", "xpos")):
+            if task in answers:
+                changes[column] = answers[task][n]
+        if "dep" in answers:
+            changes["head"], changes["deprel"] = answers["dep"][n]
+            changes["deps"] = "_"  # the enhanced graph of the file belongs to its own tree
+        if "ner" in answers:
+            kept = [m for m in word.misc.split("|") if m != "_" and not m.startswith("NER=")]
+            tag = answers["ner"][n]
+            changes["misc"] = "|".join(kept + [f"NER={tag}"] * (tag != "O")) or "_"
+        words.append(replace(word, **changes))
+    return replace(sentence, words=tuple(words))

@@ -6,7 +6,7 @@ it is labelled in every sentence of the batch and no loss needs a mask for missi
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
@@ -79,6 +79,15 @@ class Batch:
     def subwords(self) -> int:
         """How many sub-words are in the batch, padding left out."""
         return int(self.mask.sum())
+
+    def to(self, device: torch.device) -> "Batch":
+        """The same batch on another device."""
+        if self.ids.device == device:
+            return self
+        moved = {f.name: getattr(self, f.name) for f in fields(self)}
+        targets = {task: target.to(device) for task, target in moved.pop("targets").items()}
+        tensors = {name: tensor.to(device) for name, tensor in moved.items()}
+        return Batch(**tensors, targets=targets)
 
 
 def _target(task: str, value: Any, index: Mapping[str, int], example: Example) -> np.ndarray:
@@ -263,12 +272,5 @@ def mask_subwords(
     random = torch.randint(len(tokenizer), batch.ids.shape, generator=generator)
     ids = torch.where(chosen & (fate < 0.8), tokenizer.mask_token_id, batch.ids)
     ids = torch.where(chosen & (fate >= 0.9), random, ids)
-    return Batch(
-        ids=ids,
-        mask=batch.mask,
-        first=batch.first,
-        last=batch.last,
-        shapes=batch.shapes,
-        words=batch.words,
-        targets={"mlm": torch.where(chosen, batch.ids, IGNORED)},
-    )
+    targets = {"mlm": torch.where(chosen, batch.ids, IGNORED)}
+    return replace(batch, ids=ids, targets=targets)

@@ -9,7 +9,7 @@ import torch
 from mtlkit import metrics
 from mtlkit.batching import Item, buckets, collate, encode, mask_subwords
 from mtlkit.corpora import Example
-from mtlkit.encoders import autocast
+from mtlkit.machine import autocast
 from mtlkit.recipes import Recipe
 from mtlkit.routes import TASKS
 from mtlkit.sharing import HardSharing
@@ -51,6 +51,7 @@ def predict(
     For ``mlm``, a fixed choice of hidden sub-words: (how many, their summed loss) a sentence.
     """
     model.eval()
+    device = model.encoder.device
     items = encode(examples, model.encoder.subwords, {}) if items is None else items
     answers: dict[str, list[Any]] = {task: [None] * len(items) for task in tasks}
     plain = [task for task in tasks if TASKS[task] != "mlm"]
@@ -59,13 +60,13 @@ def predict(
     for number, chosen in enumerate(buckets(lengths, tokens=_EVALUATION_TOKENS)):
         batch = collate([items[i] for i in chosen], (), padding=padding)
         with autocast(recipe.precision):
-            found = model.predict(batch, plain) if plain else {}
+            found = model.predict(batch.to(device), plain) if plain else {}
             for task in set(tasks) - set(plain):
                 generator = torch.Generator().manual_seed(number)
                 hidden = mask_subwords(
                     batch, model.encoder.subwords, rate=recipe.mlm_rate, generator=generator
                 )
-                found |= model.predict(hidden, [task])
+                found |= model.predict(hidden.to(device), [task])
         for task, labels in found.items():
             for i, label in zip(chosen, labels, strict=True):
                 answers[task][i] = label

@@ -9,16 +9,15 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
-from ufal.chu_liu_edmonds import chu_liu_edmonds
 
 from mtlkit.batching import IGNORED, Batch
+from mtlkit.decoding import best_tags, best_trees
 from mtlkit.encoders import Encoder, States
-from mtlkit.metrics import is_tree
+from mtlkit.recipes import Recipe
 from mtlkit.routes import TASKS
 
 __all__ = [
@@ -28,7 +27,6 @@ __all__ = [
     "SentenceHead",
     "TaggingHead",
     "build",
-    "single_root_tree",
 ]
 
 _USUAL_HEADS = 20
@@ -53,14 +51,39 @@ class Head(nn.Module):
         raise NotImplementedError
 
 
-class TaggingHead(Head):
-    """A label a word: dropout and one linear layer (Devlin et al. 2019, section 5.3)."""
+class LockedDropout(nn.Module):
+    """Dropout with one mask for all words of a sentence.
 
-    def __init__(self, hidden: int, labels: Sequence[str], *, dropout: float) -> None:
+    Gal and Ghahramani 2016, section 4.2; for biaffine parsers, Dozat and Manning 2017, section 3.2.
+    A mask that is drawn once a sentence also costs a twentieth of one that is drawn for each word.
+    """
+
+    def __init__(self, p: float) -> None:
         super().__init__()
+        self.p = p
+
+    def forward(self, x: Float[Tensor, "batch word hidden"]) -> Float[Tensor, "batch word hidden"]:
+        """What is kept is scaled up, so that the mean stays."""
+        if not (self.training and self.p):
+            return x
+        kept = x.new_empty(len(x), 1, x.shape[-1]).bernoulli_(1 - self.p)
+        return x * kept.div_(1 - self.p)
+
+
+class TaggingHead(Head):
+    """A label a word: dropout and one linear layer (Devlin et al. 2019, section 5.3).
+
+    ``strict``: of tags of spans it gives only such as can follow each other.
+    """
+
+    def __init__(
+        self, hidden: int, labels: Sequence[str], *, dropout: float, strict: bool = True
+    ) -> None:
+        super().__init__()
+        self.strict = strict
         self.labels = tuple(labels)
         self.chance = math.log(max(2, len(labels)))
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = LockedDropout(dropout)
         self.output = nn.Linear(hidden, len(labels))
 
     def forward(self, states: States) -> Float[Tensor, "batch word label"]:
@@ -73,8 +96,12 @@ class TaggingHead(Head):
 
     def decode(self, states: States, batch: Batch) -> list[tuple[str, ...]]:
         """The best tag of each word."""
-        best = self(states).argmax(-1).tolist()
         sizes = batch.words.sum(1).tolist()
+        scores = self(states)
+        if self.strict:
+            best = best_tags(scores.detach().float().cpu().numpy(), sizes, self.labels).tolist()
+        else:
+            best = scores.argmax(-1).tolist()
         return [tuple(self.labels[i] for i in row[:n]) for row, n in zip(best, sizes, strict=True)]
 
 
@@ -119,8 +146,8 @@ class ParsingHead(Head):
         self.sizes = (arc, arc, relation, relation)
         self.project = nn.Linear(hidden, sum(self.sizes))
         self.activate = nn.LeakyReLU(0.1)
-        self.input_dropout = nn.Dropout(dropout)
-        self.dropout = nn.Dropout(dropout)
+        self.input_dropout = LockedDropout(dropout)
+        self.dropout = LockedDropout(dropout)
         self.arc = nn.Parameter(torch.empty(arc + 1, arc))
         self.relation = nn.Parameter(torch.empty(relation + 1, len(labels), relation + 1))
         nn.init.xavier_uniform_(self.arc)
@@ -164,55 +191,25 @@ class ParsingHead(Head):
     def decode(self, states: States, batch: Batch) -> list[tuple[tuple[int, str], ...]]:
         """The best single-root tree of each sentence, with its relations."""
         scores, lower, upper = self(states, batch)
-        logs = scores.log_softmax(-1).double().numpy()
         sizes = batch.words.sum(1).tolist()
-        trees = [single_root_tree(logs[i, :n, : n + 1]) for i, n in enumerate(sizes)]
-        heads = torch.zeros_like(batch.first)
-        for i, tree in enumerate(trees):
-            heads[i, : len(tree)] = torch.tensor(tree)
+        found = best_trees(scores.detach().double().cpu().numpy(), sizes)
+        heads = torch.from_numpy(found).to(scores.device)
         row, column = batch.words.nonzero(as_tuple=True)
-        named = self.name(lower[row, column], upper[row, heads[row, column]])
+        chosen = heads[row, column]
+        named = self.name(lower[row, column], upper[row, chosen])
         if "root" in self.labels:  # the root has this relation, and nothing else has
-            is_root = torch.arange(len(self.labels)) == self.labels.index("root")
-            named = named.masked_fill((heads[row, column] == 0)[:, None] != is_root, -1e9)
+            is_root = torch.arange(len(self.labels), device=named.device) == self.labels.index(
+                "root"
+            )
+            named = named.masked_fill((chosen == 0)[:, None] != is_root, -1e9)
         names = iter([self.labels[i] for i in named.argmax(-1).tolist()])
+        trees = (row[:n] for row, n in zip(found.tolist(), sizes, strict=True))
         return [tuple((head, next(names)) for head in tree) for tree in trees]
 
 
 def _with_one(x: Tensor) -> Tensor:
     """Append a constant one, which gives a bilinear layer its linear and bias terms."""
     return torch.cat([x, torch.ones_like(x[..., :1])], -1)
-
-
-def single_root_tree(scores: np.ndarray) -> list[int]:
-    """The highest-scoring dependency tree with exactly one root.
-
-    Parameters
-    ----------
-    scores
-        ``[word, word + 1]``: score of each word's head; column 0 is the root.
-
-    Returns
-    -------
-    list of int
-        A head for each word, 1-based; 0 is the root.
-
-    Notes
-    -----
-    Chu and Liu 1965, Edmonds 1967.  One root only: every root arc is made worse by more than any
-    tree could make good, which leaves the order among single-root trees unchanged (Stanojević and
-    Cohen 2021, section 2.3).  Where every word's best head already makes such a tree, that is it.
-    """
-    greedy = scores.argmax(1).tolist()
-    if is_tree(greedy):
-        return greedy
-    size = len(scores)
-    matrix = np.full((size + 1, size + 1), np.nan)
-    matrix[1:] = scores
-    matrix[np.arange(1, size + 1), np.arange(1, size + 1)] = np.nan  # no word heads itself
-    matrix[1:, 0] -= 1.0 + size * (np.nanmax(matrix) - np.nanmin(matrix))
-    heads, _ = chu_liu_edmonds(matrix)
-    return [int(head) for head in heads[1:]]
 
 
 class MaskedLMHead(Head):
@@ -247,13 +244,13 @@ class MaskedLMHead(Head):
         losses = cross_entropy(
             self.scores(states.subwords[hidden]), target[hidden], reduction="none"
         )
-        sums = torch.zeros(len(target)).index_add(0, hidden.nonzero()[:, 0], losses)
+        sums = losses.new_zeros(len(target)).index_add(0, hidden.nonzero()[:, 0], losses)
         return list(zip(hidden.sum(1).tolist(), sums.tolist(), strict=True))
 
 
-def build(task: str, encoder: Encoder, labels: Sequence[str], *, dropout: float, seed: int) -> Head:
+def build(task: str, encoder: Encoder, labels: Sequence[str], recipe: Recipe, *, seed: int) -> Head:
     """A new head for a task; its random weights depend on the seed and the task's name alone."""
-    hidden = encoder.hidden
+    hidden, dropout = encoder.hidden, recipe.head_dropout
     with torch.random.fork_rng(devices=[]):
         digest = hashlib.sha256(f"{seed}/{task}".encode()).digest()
         torch.manual_seed(int.from_bytes(digest[:4], "big"))  # torch reads no more than 32 bits
@@ -264,4 +261,5 @@ def build(task: str, encoder: Encoder, labels: Sequence[str], *, dropout: float,
             return ParsingHead(hidden, labels, dropout=dropout)
         if kind == "class":
             return SentenceHead(hidden, labels, dropout=dropout)
-        return TaggingHead(hidden, labels, dropout=dropout)
+        strict = recipe.decoding == "strict"
+        return TaggingHead(hidden, labels, dropout=dropout, strict=strict)

@@ -62,6 +62,38 @@ def span_counts(gold: Sequence[str], predicted: Sequence[str]) -> Counts:
     return Counts(len(theirs & ours), len(ours), len(theirs))
 
 
+def span_outcomes(
+    gold: Sequence[str], predicted: Sequence[str]
+) -> tuple[dict[tuple[int, int, str], str], int]:
+    """What became of each span of one sentence, and how many were invented.
+
+    ``right``; ``type``: the same words, another type; ``boundary``: some of its words, the same
+    type; ``both``: some of its words, another type; ``missed``: no span has a word of it.  Invented
+    are predicted spans without a word of any span.  These are the classes of the MUC scorer
+    (Chinchor and Sundheim 1993, section 3: correct, incorrect, partial, missing, spurious), its
+    incorrect ones told apart.
+    """
+    _check_lengths(gold, predicted, "tags")
+    theirs, ours = spans(gold), spans(predicted)
+    found = {}
+    for span in sorted(theirs):
+        over = [other for other in ours if _overlap(span, other)]
+        if span in ours:
+            found[span] = "right"
+        elif any(other[:2] == span[:2] for other in over):
+            found[span] = "type"
+        elif any(other[2] == span[2] for other in over):
+            found[span] = "boundary"
+        else:
+            found[span] = "both" if over else "missed"
+    invented = sum(not any(_overlap(span, other) for other in theirs) for span in ours)
+    return found, invented
+
+
+def _overlap(one: tuple[int, int, str], two: tuple[int, int, str]) -> bool:
+    return one[0] < two[1] and two[0] < one[1]
+
+
 def attachment_counts(gold: Sequence[Arc], predicted: Sequence[Arc]) -> tuple[Counts, Counts]:
     """Count the words of one sentence with the right head (UAS), and also relation (LAS).
 

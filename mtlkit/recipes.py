@@ -16,6 +16,10 @@ from mtlkit.routes import TASKS, Route, RouteError, unknown
 
 __all__ = ["Recipe", "Run"]
 
+_LATER = {"averaging": 0.0, "decoding": "argmax", "layer_decay": 1.0, "spelling": "shape"}
+"""Fields that recipes have not always had, and what was done before: so it is where they are not
+said, and a run that does so has the name that it always had."""
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -25,32 +29,37 @@ class Recipe:
     2201.04122, Lee 1911.03090, Mosbach 2006.04884, Peters 1903.05987, Turc 1908.08962, Zhang
     2006.05987); "ours" is a value that no source gives, chosen for small encoders on two cores.
 
-    - epochs: passes over a stage's labelled sentences; ours: few, with many small updates in each
+    - epochs: passes over a stage's labelled sentences; ours: what minutes on two cores allow
     - min_updates: a small stage repeats its data to get so many per stratum; ours (see Zhang 2021)
     - batch_tokens: sub-words in a batch with padding, counted as by Ott 2018; the size is ours
     - evaluations, dev_sentences: evaluations in a stage; what each reads of dev, 0 for all; ours
-    - encoder_lr: peak rate (AdamW, Loshchilov & Hutter 2019); ours, within the grid of Turc 2019
-    - head_lr: peak rate of the heads, ten times the encoder's; ours, the one tried on GUM
+    - encoder_lr: peak rate of the top layer (AdamW, Loshchilov & Hutter 2019); ours, on dev of GUM
+    - head_lr: peak rate of the heads, five times the top layer's; ours, on dev of GUM
+    - layer_decay: of a pretrained layer, its rate by that of the one above (Howard & Ruder 2018)
     - warmup: share of updates with rising rates, then linear decay (Devlin 2019; Mosbach 2021)
     - weight_decay, clip: decoupled; largest gradient norm; of Devlin 2019 (A.2) and its code
     - dropout, head_dropout: in the encoder, none (ours: faster); in heads (Devlin 2019, A.2)
     - sharing, weighting: of parameters, "hard" (Caruana 1997); of losses, "uniform" (Kurin 2022)
     - temperature: tasks are drawn by size ** (1 / temperature); inf is uniform (Arivazhagan 2019)
     - tuning: of the encoder, "full" (Devlin 2019), "frozen" (Peters 2019), "last:N" (Lee 2019)
+    - averaging: share of a stage's updates, the last ones, whose mean is its end (Izmailov 2018)
+    - decoding: of tags of spans, "strict", only what can follow (Gardner 2018), or "argmax"
     - mlm_updates, mlm_tokens, mlm_seed: of mlm stages; one seed for those that begin a route; ours
     - mlm_lr, mlm_rate: peak rate (Geiping & Goldstein 2023); share masked (Devlin 2019, 3.1)
     - layers, width, vocabulary: the scratch encoder; BERT-Mini of Turc 2019; Gowda & May 2020
+    - spelling: what a word's vector learns of it, "shape": case and digits (Collobert 2011); "none"
     - target: task whose dev score picks the checkpoint; None, ours: macro mean of error reductions
     - precision: "bf16" (Kalamkar 2019), "fp32", or "auto", bf16 where the processor computes in it
     """
 
-    epochs: Annotated[float, 0, 1e6] = 1.25
+    epochs: Annotated[float, 0, 1e6] = 5.0
     min_updates: Annotated[int, 0, 1e9] = 200
-    batch_tokens: Annotated[int, 1, 1e9] = 256
+    batch_tokens: Annotated[int, 1, 1e9] = 512
     evaluations: Annotated[int, 1, 1e9] = 3
     dev_sentences: Annotated[int, 0, 1e9] = 0
-    encoder_lr: Annotated[float, 1e-9, 1] = 3e-4
+    encoder_lr: Annotated[float, 1e-9, 1] = 6e-4
     head_lr: Annotated[float, 1e-9, 1] = 3e-3
+    layer_decay: Annotated[float, 0.01, 1] = 0.8
     warmup: Annotated[float, 0, 1] = 0.1
     weight_decay: Annotated[float, 0, 1] = 0.01
     clip: Annotated[float, 1e-9, math.inf] = 1.0
@@ -60,6 +69,8 @@ class Recipe:
     weighting: Annotated[str, "[a-z][a-z0-9_.:=,-]*"] = "uniform"
     temperature: Annotated[float, 0.01, math.inf] = 1.0
     tuning: Annotated[str, "full|frozen|last:[1-9][0-9]*"] = "full"
+    averaging: Annotated[float, 0, 1] = 0.0
+    decoding: Annotated[str, "strict|argmax"] = "strict"
     mlm_updates: Annotated[int, 1, 1e9] = 2000
     mlm_tokens: Annotated[int, 1, 1e9] = 4096
     mlm_seed: Annotated[int, 0, 1e9] = 0
@@ -68,6 +79,7 @@ class Recipe:
     layers: Annotated[int, 1, 1000] = 4
     width: Annotated[int, 1, 1e6] = 256
     vocabulary: Annotated[int, 1, 1e9] = 8000
+    spelling: Annotated[str, "shape|none"] = "shape"
     target: Annotated[str | None, "|".join(TASKS)] = None
     precision: Annotated[str, "auto|bf16|fp32"] = "auto"
 
@@ -135,17 +147,19 @@ class Run:
 
     def to_json(self) -> dict[str, Any]:
         """The run as plain JSON values; `from_json` reads them back."""
-        recipe = {name: "inf" if v == math.inf else v for name, v in vars(self.recipe).items()}
+        said = {k: v for k, v in vars(self.recipe).items() if k not in _LATER or v != _LATER[k]}
+        recipe = {name: "inf" if v == math.inf else v for name, v in said.items()}
         route, corpora = str(self.route), dict(self.corpora)
         return {"route": route, "recipe": recipe, "seed": self.seed, "corpora": corpora}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
-        """A run from `to_json`; no key may be missing, since its default may have changed since."""
-        for given, kind in ((data, cls), (data.get("recipe", {}), Recipe)):
+        """A run from `to_json`; no other key may be missing: its default may have changed since."""
+        settings = {**_LATER, **data.get("recipe", {})}
+        for given, kind in ((data, cls), (settings, Recipe)):
             names = {each.name for each in fields(kind)}
             if set(given) != names:
                 what, wrong = kind.__name__.lower(), ", ".join(sorted(set(given) ^ names))
                 raise RouteError(f"{what} of another version of mtlkit: missing or new is {wrong}")
-        route, recipe = Route.parse(data["route"]), Recipe().replace(**data["recipe"])
+        route, recipe = Route.parse(data["route"]), Recipe().replace(**settings)
         return cls(route, recipe, data["seed"], tuple(data["corpora"].items()))

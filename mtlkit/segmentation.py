@@ -40,12 +40,12 @@ def words(text: str) -> tuple[str, ...]:
     return tuple(found)
 
 
-def sentences(text: str) -> list[tuple[str, ...]]:
+def sentences(text: str, *, longest: int = LONGEST) -> list[tuple[str, ...]]:
     """Split text into sentences of words.
 
     A sentence ends at an empty line, and at `.`, `!`, `?` or `…`, closing quotes included, before
     white space and a capital or digit; not after an abbreviation, a single initial or `U.S.`-like
-    letters.  A sentence of more than `LONGEST` words is cut, see `cut`.
+    letters.  A sentence of more than ``longest`` words is cut, see `cut`.
     """
     found = []
     for paragraph in re.split(r"\n\s*\n", text):
@@ -58,7 +58,7 @@ def sentences(text: str) -> list[tuple[str, ...]]:
             found.append(words(paragraph[start : match.end()]))
             start = match.end()
         found.append(words(paragraph[start:]))
-    return [piece for sentence in found for piece in cut(sentence)]
+    return [piece for sentence in found for piece in cut(sentence, longest=longest)]
 
 
 def cut(sentence: tuple[str, ...], *, longest: int = LONGEST) -> list[tuple[str, ...]]:

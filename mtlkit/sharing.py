@@ -31,11 +31,11 @@ class HardSharing(nn.Module):
     returns finds the head it left.
     """
 
-    def __init__(self, encoder: Encoder, *, dropout: float, seed: int) -> None:
+    def __init__(self, encoder: Encoder, recipe: Recipe, *, seed: int) -> None:
         super().__init__()
         self.encoder = encoder
         self.heads = nn.ModuleDict()
-        self._dropout = dropout
+        self._recipe = recipe
         self.seed = seed
 
     @property
@@ -52,10 +52,10 @@ class HardSharing(nn.Module):
         """Give a task its head, unless it has one."""
         if task in self.heads:
             return
-        head = heads.build(task, self.encoder, labels, dropout=self._dropout, seed=self.seed)
+        head = heads.build(task, self.encoder, labels, self._recipe, seed=self.seed)
         if isinstance(head, heads.MaskedLMHead):
             head.tie(self.encoder)
-        self.heads[task] = head
+        self.heads[task] = head.to(self.encoder.device)
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         """The loss of every task the batch is labelled for; one pass through the trunk."""
@@ -127,7 +127,7 @@ def load(folder: Path, *, recipe: Recipe, seed: int) -> tuple[HardSharing, dict[
         encoder = encoders.build(
             str(folder.resolve() / "encoder"), texts=(), recipe=recipe, seed=seed
         )
-        model = HardSharing(encoder, dropout=recipe.head_dropout, seed=seed)
+        model = HardSharing(encoder, recipe, seed=seed)
         for task, labels in facts["labels"].items():
             if task not in TASKS:
                 raise ModelError(f"{folder / 'model.json'}: unknown task {task!r}")

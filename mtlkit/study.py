@@ -21,7 +21,7 @@ import torch
 from filelock import FileLock
 from tqdm import tqdm
 
-from mtlkit import corpora, encoders, knobs, sharing
+from mtlkit import corpora, encoders, knobs, machine, sharing
 from mtlkit.corpora import Example
 from mtlkit.evaluation import Evaluator, Scores, primary
 from mtlkit.metrics import Counts
@@ -62,13 +62,19 @@ def plan(route: str | Route, recipe: Recipe, seed: int) -> Run:
 _MLM_FIELDS = ("mlm_updates", "mlm_tokens", "mlm_lr", "mlm_rate", "mlm_seed")
 _TUNING_FIELDS = (
     "epochs", "min_updates", "batch_tokens", "encoder_lr", "head_lr", "head_dropout", "temperature",
+    "decoding", "layer_decay",
 )  # fmt: skip
+_UNREAD = Recipe(
+    epochs=1.25, min_updates=200, batch_tokens=256, encoder_lr=3e-4, head_lr=3e-3, head_dropout=0.1,
+    temperature=1.0, decoding="argmax", layer_decay=1.0,
+)  # fmt: skip
+"""What a field is where nothing reads it: not the defaults of today, so that names last."""
 
 
 def prefix(run: Run, stages: int) -> Run:
     """The run that trains the first stages of a run's route.
 
-    What those stages do not read is at its default, so that runs which differ only later begin
+    What those stages do not read has one value for all, so that runs which differ only later begin
     alike: pretraining reads no fine-tuning rate, fine-tuning no pretraining rate, and only the
     last stage of a route is tuned in part.
     """
@@ -81,8 +87,8 @@ def prefix(run: Run, stages: int) -> Run:
         unread += _MLM_FIELDS
     if run.recipe.target not in met:
         unread.append("target")
-    defaults = {name: getattr(Recipe(), name) for name in unread}
-    return plan(route, run.recipe.replace(**defaults), _seed(run, stages - 1))
+    same = {name: getattr(_UNREAD, name) for name in unread}
+    return plan(route, run.recipe.replace(**same), _seed(run, stages - 1))
 
 
 def _seed(run: Run, number: int) -> int:
@@ -167,7 +173,7 @@ def train(
 
     Raises `CorpusError` or `EncoderError` before any training, and before a folder is made.
     """
-    encoders.reuse_memory()
+    machine.reuse_memory()
     recipe, route = run.recipe, run.route
     begin, kept = _kept(run, models)
     _agree(route)
@@ -178,7 +184,7 @@ def train(
         history, stages = facts["history"], facts["stages"]
     else:
         history, stages, encoder = [], [], _encoder(route, recipe, _seed(run, 0))
-        model = HardSharing(encoder, dropout=recipe.head_dropout, seed=_seed(run, 0))
+        model = HardSharing(encoder, recipe, seed=_seed(run, 0))
     model.encoder.tune(recipe.tuning)  # now, so that a tuning that cannot be is found at once
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -277,7 +283,7 @@ def environment(recipe: Recipe) -> dict[str, Any]:
         "machine": platform.machine(),
         "system": platform.system(),
         "threads": torch.get_num_threads(),
-        "bf16": encoders.autocast(recipe.precision)._enabled,
+        "bf16": machine.precision(recipe.precision) == torch.bfloat16,
     }
 
 

@@ -31,6 +31,8 @@ SHAPES = (
 _LONGEST_WORD = 16
 """No word is cut into more pieces than this: a web address must not crowd out its sentence."""
 
+_REMEMBERED = 2**18  # words: in text without end there is no end of new ones
+
 
 class TokenizationError(ValueError):
     """A sentence that an encoder cannot read."""
@@ -95,9 +97,12 @@ class Subwords:
 
     def learn(self, words: Iterable[str]) -> None:
         """Cut words not met before, in one call to the tokenizer."""
-        new = sorted({word for word in words if word not in self._pieces})
-        if not new:
+        met = set(words)
+        if met <= self._pieces.keys():
             return
+        if len(self._pieces) > _REMEMBERED:
+            self._pieces.clear()
+        new = sorted(met - self._pieces.keys())
         cut = self.tokenizer(
             [[word] for word in new], is_split_into_words=True, add_special_tokens=False
         )["input_ids"]

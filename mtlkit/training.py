@@ -19,8 +19,8 @@ from torch import Tensor
 
 from mtlkit.batching import Batch, Stratum, collate, mask_subwords, schedule, stratify
 from mtlkit.corpora import Example
-from mtlkit.encoders import autocast
 from mtlkit.evaluation import Evaluator, Scores, error
+from mtlkit.machine import autocast, device, place, seed_dropout, share_gradients
 from mtlkit.recipes import Recipe
 from mtlkit.routes import TASKS
 from mtlkit.sharing import HardSharing
@@ -67,30 +67,36 @@ def _criterion(scores: Scores, first: Scores, tasks: Sequence[str], target: str 
 
 
 def _optimizer(model: HardSharing, recipe: Recipe, pretraining: bool) -> torch.optim.AdamW:
-    """AdamW (Loshchilov and Hutter 2019); biases, norms and embeddings do not decay."""
-    rates = (recipe.mlm_lr, recipe.mlm_lr) if pretraining else (recipe.encoder_lr, recipe.head_lr)
-    groups = []
-    trunk = {id(p) for p in model.encoder.transformer.parameters()}
+    """AdamW (Loshchilov and Hutter 2019); biases, norms and embeddings do not decay.
+
+    The layers of an encoder that has learnt before learn the more slowly the lower they are.
+    """
+    depths = model.encoder.depths()
+    layer_decay = 1.0 if model.encoder.fresh else recipe.layer_decay
     embeddings = {
         id(p)
         for module in model.modules()
         if isinstance(module, torch.nn.Embedding)
         for p in module.parameters()
     }
-    for in_trunk in (True, False):
-        for decays in (True, False):
-            chosen = [
-                p
-                for p in model.parameters()
-                if p.requires_grad
-                and (id(p) in trunk) == in_trunk
-                and (p.ndim > 1 and id(p) not in embeddings) == decays
-            ]
-            if chosen:
-                rate = rates[0] if in_trunk else rates[1]
-                decay = recipe.weight_decay if decays else 0.0
-                groups.append({"params": chosen, "lr": rate, "peak": rate, "weight_decay": decay})
-    return torch.optim.AdamW(groups, fused=True)
+    groups: dict[tuple[float, float], list[torch.nn.Parameter]] = {}
+    for p in model.parameters():
+        if pretraining:
+            rate = recipe.mlm_lr
+        elif id(p) in depths:
+            rate = recipe.encoder_lr * layer_decay ** depths[id(p)]
+        else:
+            rate = recipe.head_lr
+        decay = recipe.weight_decay if p.ndim > 1 and id(p) not in embeddings else 0.0
+        if p.requires_grad:
+            groups.setdefault((rate, decay), []).append(p)
+    return torch.optim.AdamW(
+        [
+            {"params": chosen, "lr": rate, "peak": rate, "weight_decay": decay}
+            for (rate, decay), chosen in groups.items()
+        ],
+        fused=True,
+    )
 
 
 def _rate(update: int, updates: int, warmup: float) -> float:
@@ -134,41 +140,46 @@ def fit(
     weigh = WEIGHTINGS[recipe.weighting]
     evaluators = {"dev": Evaluator(stage.dev, model), "train": Evaluator(stage.seen, model)}
     marks = {math.ceil(len(plan) * (i + 1) / recipe.evaluations) for i in range(recipe.evaluations)}
+    model.to(device())
     model.zero_grad(set_to_none=True)  # what an earlier stage left would count when clipping
     with _trainable(model, strata):
         optimizer = _optimizer(model, recipe, stage.pretraining)
         state = _Progress.resume(folder, model, optimizer)
         started = time.process_time() - state.seconds
         saved = time.monotonic()
+        model.train()
         for update in range(state.update, len(plan)):
-            # torch.manual_seed also walks through devices that nothing here computes on.
-            torch.default_generator.manual_seed(seed * 1_000_003 + update)
-            batch, count = _batch(
-                plan[update], strata, model, recipe, seed=seed * 1_000_003 + update
-            )
-            model.train()
+            chance = seed * 1_000_003 + update + 2**40 * place()[0]
+            seed_dropout(chance)
+            batch, spent = _batch(plan[update], strata, model, recipe, seed=chance)
             with autocast(recipe.precision):
                 losses = model.losses(batch)
             weights = weigh(losses, model.chance)
             loss = sum((weights[task] * losses[task] for task in losses), torch.tensor(0.0))
             optimizer.zero_grad()
             loss.backward()
+            share_gradients(model.parameters())
             torch.nn.utils.clip_grad_norm_(model.parameters(), recipe.clip)
             for group in optimizer.param_groups:
                 group["lr"] = group["peak"] * _rate(update, len(plan), recipe.warmup)
             optimizer.step()
-            state.add(losses, sentences=count, subwords=batch.subwords)
+            if update >= (1 - recipe.averaging) * len(plan):
+                state.average(model, last=update + 1 == len(plan))
+            state.add(losses, spent)
             if update + 1 in marks:
                 scores = {
                     name: evaluator(model, recipe)[0] for name, evaluator in evaluators.items()
                 }
+                model.train()
                 state.mark(model, scores, tuple(stage.train), recipe.target, started=started)
-                if folder is not None and time.monotonic() - saved >= every:
+                late = time.monotonic() - saved >= every
+                if folder is not None and late and place()[0] == 0:
                     state.save(folder, model, optimizer)
                     saved = time.monotonic()
             if watch is not None:
                 watch(update + 1, len(plan), state.history[-1] if state.history else {})
         model.load_state_dict(state.best)
+    model.encoder.fresh = False
     return state.history, state.ledger(time.process_time() - started)
 
 
@@ -189,9 +200,18 @@ def _batch(
     recipe: Recipe,
     *,
     seed: int,
-) -> tuple[Batch, int]:
-    """The batch of one update, and how many sentences it has."""
-    stratum, chosen = strata[turn[0]], turn[1]
+) -> tuple[Batch, dict[str, int]]:
+    """The batch of one update, and how many sentences and sub-words it has.
+
+    Processes that work together have their parts of it each, if there are sentences enough.
+    """
+    stratum, whole = strata[turn[0]], turn[1]
+    number, processes = place()
+    chosen = whole[number::processes] if len(whole) >= processes else whole
+    spent = {
+        "sentences": len(whole),
+        "subwords": sum(len(stratum.items[i].encoding.ids) for i in whole),
+    }
     subwords = model.encoder.subwords
     tasks = [task for task in stratum.tasks if TASKS[task] != "mlm"]
     padding = subwords.tokenizer.pad_token_id or 0
@@ -199,7 +219,7 @@ def _batch(
     if not tasks:
         generator = torch.Generator().manual_seed(seed)
         batch = mask_subwords(batch, subwords, rate=recipe.mlm_rate, generator=generator)
-    return batch, len(chosen)
+    return batch.to(model.encoder.device), spent
 
 
 class _Progress:
@@ -212,9 +232,11 @@ class _Progress:
         self.tasks: dict[str, dict[str, int]] = {}
         self.best: dict[str, Tensor] = {}
         self.best_value = -math.inf
+        self.mean: dict[str, Tensor] = {}
+        self.averaged = 0
         self._losses: dict[str, list[float]] = {}
 
-    def add(self, losses: Mapping[str, Tensor], *, sentences: int, subwords: int) -> None:
+    def add(self, losses: Mapping[str, Tensor], cost: Mapping[str, int]) -> None:
         self.update += 1
         for task, loss in losses.items():
             value = loss.item()
@@ -225,9 +247,8 @@ class _Progress:
                 )
             self._losses.setdefault(task, []).append(value)
             spent = self.tasks.setdefault(task, {"updates": 0, "sentences": 0, "subwords": 0})
-            spent["updates"] += 1
-            spent["sentences"] += sentences
-            spent["subwords"] += subwords
+            for unit, amount in {"updates": 1, **cost}.items():
+                spent[unit] += amount
 
     def mark(
         self,
@@ -252,6 +273,18 @@ class _Progress:
         entry = {"update": self.update, "seconds": self.seconds, "loss": means, "scores": scores}
         self.history.append({**entry, "best": best})
 
+    @torch.no_grad()
+    def average(self, model: HardSharing, *, last: bool) -> None:
+        """Take the weights into their mean; when it is the ``last``, give the mean to the model."""
+        now = {name: p for name, p in model.named_parameters() if p.requires_grad}
+        self.averaged += 1
+        if self.averaged == 1:
+            self.mean = {name: p.detach().clone() for name, p in now.items()}
+        mean = [self.mean[name] for name in now]
+        torch._foreach_lerp_(mean, list(now.values()), 1 / self.averaged)
+        if last:
+            torch._foreach_copy_(list(now.values()), mean)
+
     def ledger(self, seconds: float) -> dict[str, Any]:
         return {"updates": self.update, "seconds": seconds, "tasks": copy.deepcopy(self.tasks)}
 
@@ -263,6 +296,7 @@ class _Progress:
         part.mkdir(parents=True)
         tensors = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
         tensors |= {f"best.{name}": tensor for name, tensor in self.best.items()}
+        tensors |= {f"mean.{name}": tensor for name, tensor in self.mean.items()}
         for number, moments in optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{number}.{name}": value for name, value in moments.items()}
         save_file({name: t.clone() for name, t in tensors.items()}, part / "state.safetensors")
@@ -272,6 +306,7 @@ class _Progress:
             "history": self.history,
             "tasks": self.tasks,
             "best_value": self.best_value,
+            "averaged": self.averaged,
         }
         (part / "state.json").write_text(json.dumps(facts), encoding="utf-8")
         os.replace(part, target)
@@ -292,7 +327,7 @@ class _Progress:
         for name, value in facts.items():
             setattr(progress, name, value)
         tensors = load_file(found[-1] / "state.safetensors")
-        parts: dict[str, dict[str, Tensor]] = {"model": {}, "best": {}}
+        parts: dict[str, dict[str, Tensor]] = {"model": {}, "best": {}, "mean": {}}
         moments: dict[int, dict[str, Tensor]] = {}
         for name, tensor in tensors.items():
             part, _, rest = name.partition(".")
@@ -302,7 +337,7 @@ class _Progress:
             else:
                 parts[part][rest] = tensor
         model.load_state_dict(parts["model"])
-        progress.best = parts["best"]
+        progress.best, progress.mean = parts["best"], parts["mean"]
         groups = optimizer.state_dict()["param_groups"]
         optimizer.load_state_dict({"state": moments, "param_groups": groups})
         return progress

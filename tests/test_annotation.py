@@ -1,14 +1,17 @@
 """A model on a file: what is scored, what is written, and what is refused."""
 
+import itertools
 import shutil
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 from records import RECIPE, unchecked_shapes  # noqa: F401 (a fixture)
 
 from mtlkit import conllu, metrics, world
-from mtlkit.annotation import score_file
+from mtlkit.annotation import Annotator, score_file
 from mtlkit.sharing import ModelError
 from mtlkit.study import execute, plan
 
@@ -78,3 +81,44 @@ def test_models_that_cannot_score_a_file_are_refused(model: Path, tmp_path: Path
     execute(run, folder=tmp_path, keep=True)
     with pytest.raises(ModelError, match=r" has heads for sentiment: none that a CoNLL-U file has"):
         score_file(tmp_path / "models" / run.id, file)
+
+
+def test_sentences_come_back_in_their_order_however_many(
+    model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gold = world.generate(40, seed=4)
+    annotator = Annotator.load(model)
+    whole = list(annotator(gold))
+    assert [s.forms for s in whole] == [s.forms for s in gold]
+    monkeypatch.setattr("mtlkit.annotation._AT_ONCE", 30)
+    assert list(annotator(iter(gold))) == whole
+    assert list(annotator([])) == []
+
+
+def test_sentences_are_asked_for_only_when_they_are_needed(model: Path) -> None:
+    asked = 0
+
+    def endless() -> Iterator[conllu.Sentence]:
+        nonlocal asked
+        for sentence in itertools.cycle(world.generate(20, seed=4)):
+            asked += 1
+            yield sentence
+
+    next(Annotator.load(model)(endless()))
+    assert 100 < asked < 2000
+
+
+def test_int8_answers_nearly_as_fp32_does(model: Path) -> None:
+    gold = world.generate(60, seed=6)
+    exact, rounded = (
+        list(Annotator.load(model, precision=precision)(gold)) for precision in ("fp32", "int8")
+    )
+    pairs = [
+        (a, b)
+        for one, two in zip(exact, rounded, strict=True)
+        for a, b in zip(one.words, two.words, strict=True)
+    ]
+    same = sum(a == b for a, b in pairs) / len(pairs)
+    assert same > 0.9, "eight bits move a score by a percent"
+    linear = Annotator.load(model, precision="int8").network.encoder.transformer.layers[0].attn.Wo
+    assert linear.weight().dtype == torch.qint8

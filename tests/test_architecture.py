@@ -41,24 +41,26 @@ ROWS = (
     ("narration",),
     ("clauses",),
     ("world", "knobs"),
-    ("corpora", "tokenization", "labelling"),
-    ("batching", "plots", "choices", "diagrams"),
-    ("encoders", "weighting"),
+    ("corpora", "tokenization", "labelling", "reading", "presentation", "decoding"),
+    ("batching", "plots", "choices", "costs", "diagrams"),
+    ("published", "layers", "machine", "weighting"),
+    ("encoders",),
     ("heads",),
     ("sharing",),
     ("evaluation",),
     ("training", "annotation"),
-    ("study",),
+    ("study", "benchmark"),
     ("sweeps",),
-    ("lab",),
+    ("lab", "quality"),
     ("pipeline",),
+    ("commands",),
     ("__main__",),
 )
 ROW = {name: number for number, row in enumerate(ROWS) for name in row}
 LONGEST_MODULE = 350  # lines
 LONGEST_CELL = 25  # lines
 TORCH = {"torch", "transformers", "tokenizers", "safetensors", "jaxtyping"}
-NO_TORCH = {name for row in ROWS[: ROW["encoders"]] for name in row} - {"tokenization", "batching"}
+NO_TORCH = {name for row in ROWS[: ROW["published"]] for name in row} - {"tokenization", "batching"}
 
 
 def imported(source: str) -> set[str]:

@@ -3,26 +3,25 @@
 import itertools
 import math
 
-import networkx
-import numpy as np
 import pytest
 import tiny
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from mtlkit import heads
 from mtlkit.batching import IGNORED, Batch, collate, encode, mask_subwords
+from mtlkit.decoding import single_root_tree
 from mtlkit.encoders import Encoder, States
 from mtlkit.heads import (
+    LockedDropout,
     MaskedLMHead,
     ParsingHead,
     SentenceHead,
     TaggingHead,
-    single_root_tree,
 )
 from mtlkit.metrics import is_tree
+
+RECIPE = tiny.RECIPE.replace(head_dropout=0.3)
 
 
 @pytest.fixture(scope="module")
@@ -42,57 +41,7 @@ def reading(encoder: Encoder, tasks: tuple[str, ...], n: int = 6) -> tuple[State
 
 def head_of(encoder: Encoder, task: str) -> heads.Head:
     names = tiny.labels(task, tiny.sentences())
-    return heads.build(task, encoder, names, dropout=0.3, seed=1).eval()
-
-
-# ---- trees
-
-
-def score(matrix: np.ndarray, tree: list[int]) -> float:
-    return sum(matrix[i, head] for i, head in enumerate(tree))
-
-
-@given(st.integers(1, 5), st.integers(0, 2**32 - 1), st.sampled_from([1, 3, 1000]))
-def test_best_tree_is_the_best_of_all_trees(n: int, seed: int, spread: int) -> None:
-    """Whole numbers, so that ties are many and sums exact."""
-    matrix = np.random.default_rng(seed).integers(-spread, spread + 1, (n, n + 1)).astype(float)
-    best = max(
-        score(matrix, list(tree))
-        for tree in itertools.product(range(n + 1), repeat=n)
-        if is_tree(tree)
-    )
-    found = single_root_tree(matrix)
-    assert is_tree(found)
-    assert score(matrix, found) == best
-
-
-@settings(max_examples=40)
-@given(st.integers(2, 12), st.integers(0, 2**32 - 1), st.floats(0, 8))
-def test_best_tree_is_that_of_another_library(n: int, seed: int, pull: float) -> None:
-    """One root child after the other, the best arborescence; ``pull`` makes many roots tempting."""
-    matrix = np.random.default_rng(seed).normal(size=(n, n + 1))
-    matrix[:, 0] += pull
-    best = -math.inf
-    for child in range(1, n + 1):
-        graph = networkx.DiGraph()
-        graph.add_edge(0, child, weight=matrix[child - 1, 0])
-        graph.add_weighted_edges_from(
-            (head, word, matrix[word - 1, head])
-            for head, word in itertools.permutations(range(1, n + 1), 2)
-            if word != child
-        )
-        tree = networkx.maximum_spanning_arborescence(graph, preserve_attrs=True)
-        best = max(best, tree.size(weight="weight"))
-    found = single_root_tree(matrix)
-    assert is_tree(found)
-    assert score(matrix, found) == pytest.approx(best)
-
-
-def test_a_word_is_never_its_own_head_however_tempting() -> None:
-    matrix = np.zeros((3, 4))
-    matrix[np.arange(3), np.arange(1, 4)] = 1e6
-    assert is_tree(single_root_tree(matrix))
-    assert single_root_tree(np.array([[-5.0, 9.0]])) == [0]
+    return heads.build(task, encoder, names, RECIPE, seed=1).eval()
 
 
 # ---- parsing
@@ -170,7 +119,8 @@ def test_decoded_trees_are_the_best_and_named_by_their_arcs(
         chosen = [head for head, _ in tree]
         assert is_tree(chosen) and len(chosen) == size
         logs = arcs[i, :size, : size + 1].log_softmax(-1).double().numpy()
-        assert score(logs, chosen) == pytest.approx(score(logs, single_root_tree(logs)))
+        best, each = single_root_tree(logs), range(size)
+        assert logs[each, chosen].sum() == pytest.approx(logs[each, best].sum())
         for word, (head, relation) in enumerate(tree):
             assert (head == 0) == (relation == "root")
             if head:
@@ -181,7 +131,7 @@ def test_decoded_trees_are_the_best_and_named_by_their_arcs(
 
 @torch.no_grad()
 def test_a_treebank_without_the_relation_root(encoder: Encoder) -> None:
-    head = heads.build("dep", encoder, ("a", "b"), dropout=0.0, seed=1)
+    head = heads.build("dep", encoder, ("a", "b"), RECIPE, seed=1)
     states, batch = reading(encoder, ("dep",))
     for tree in head.decode(states, batch):
         assert is_tree([arc[0] for arc in tree])
@@ -256,6 +206,19 @@ def test_a_sentence_is_decoded_alike_alone_and_in_a_batch(encoder: Encoder, task
             assert head.decode(trunk(alone), alone) == [answer]
 
 
+def test_a_mask_of_dropout_is_one_for_all_words_of_a_sentence() -> None:
+    drop = LockedDropout(0.25)
+    x = torch.rand(200, 5, 40) + 1
+    torch.manual_seed(0)
+    y = drop(x)
+    kept = y != 0
+    assert torch.equal(kept, kept[:, :1].expand_as(kept)), "the same for all words"
+    assert not torch.equal(kept[0], kept[1]), "another for each sentence"
+    assert 0.73 < kept.float().mean() < 0.77
+    torch.testing.assert_close(y[kept], (x / 0.75)[kept])
+    assert drop.eval()(x) is x and LockedDropout(0.0)(x) is x
+
+
 # ---- initial weights
 
 
@@ -275,7 +238,7 @@ def test_initial_weights_are_decided_by_seed_and_task_alone(encoder: Encoder, ta
 
 def test_tasks_of_one_seed_start_differently(encoder: Encoder) -> None:
     made = {
-        task: heads.build(task, encoder, ("a", "b"), dropout=0.0, seed=0)
+        task: heads.build(task, encoder, ("a", "b"), RECIPE, seed=0)
         for task in ("pos", "xpos", "ner")
     }
     for one, two in itertools.combinations(made.values(), 2):
@@ -284,6 +247,6 @@ def test_tasks_of_one_seed_start_differently(encoder: Encoder) -> None:
 
 @pytest.mark.parametrize("task", ["pos", "ner", "dep", "sst2", "sentiment"])
 def test_seeds_of_one_task_start_differently(encoder: Encoder, task: str) -> None:
-    made = [heads.build(task, encoder, ("a", "b"), dropout=0.0, seed=s) for s in (0, 1, 10)]
+    made = [heads.build(task, encoder, ("a", "b"), RECIPE, seed=s) for s in (0, 1, 10)]
     for one, two in itertools.combinations(made, 2):
         assert not torch.equal(weights(one), weights(two))

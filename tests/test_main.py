@@ -26,7 +26,7 @@ QUICK = [
     "--recipe", "layers=1", "width=32", "vocabulary=400", "min_updates=4", "epochs=0",
     "evaluations=2", "dev_sentences=10", "batch_tokens=256",
 ]  # fmt: skip
-COMMANDS = ("study", "train", "evaluate", "world", "data", "runs", "doctor")
+COMMANDS = ("study", "train", "evaluate", "annotate", "bench", "world", "data", "runs", "doctor")
 Answer = Callable[..., str]
 
 
@@ -213,6 +213,97 @@ def test_scores_are_those_of_the_official_script(
     for before, after in zip(conllu.read(gold), conllu.read(predicted), strict=True):
         assert before.comments == after.comments and before.xpos == after.xpos
         assert before.forms == after.forms and set(after.heads) <= set(range(len(after.words) + 1))
+
+
+# ---- text of one's own
+
+TEXT = "The old cat isn't here. Mr. Lee sold it!\n\nClara met Ada Bell in Leeds.\n"
+
+
+def test_text_is_annotated_in_every_form(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, out = tmp_path / "text.txt", tmp_path / "new" / "out.conllu"
+    file.write_text(TEXT)
+    assert main(["annotate", str(model), str(file), "--out", str(out)]) == 0
+    assert capsys.readouterr().out == ""
+    sentences = conllu.read(out)  # valid trees
+    assert [s.comment("text") for s in sentences] == [
+        "The old cat isn't here.", "Mr. Lee sold it!", "Clara met Ada Bell in Leeds.",
+    ]  # fmt: skip
+    assert all(tag != "_" for s in sentences for tag in s.upos)
+    assert [path.name for path in out.parent.iterdir()] == ["out.conllu"]
+    assert main(["annotate", str(model), str(file)]) == 0
+    assert capsys.readouterr().out == out.read_text()
+    for form, begins in (("table", "The old cat isn't here.\n   word"), ("svg", "<svg ")):
+        assert main(["annotate", str(model), str(file), "--format", form]) == 0
+        assert capsys.readouterr().out.startswith(begins)
+    assert main(["annotate", str(model), str(file), "--format", "json"]) == 0
+    facts = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [[w["head"] for w in f["words"]] for f in facts] == [list(s.heads) for s in sentences]
+    # A CoNLL-U file keeps its words, and what the model does not predict.
+    assert main(["annotate", str(model), str(out)]) == 0
+    assert capsys.readouterr().out == out.read_text()
+
+
+def test_standard_input_is_annotated_as_it_comes(model: Path) -> None:
+    """The first sentences are there while more can still be written."""
+    command = [sys.executable, "-m", "mtlkit", "annotate", str(model), "--input", "sentence"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin is not None and process.stdout is not None
+        many = 4000  # lines of four words: more than are annotated at once
+        process.stdin.write(b"Ada met the cat\n" * many)
+        process.stdin.flush()
+        first = process.stdout.readline()
+        process.stdin.write(b"The end\n")
+        process.stdin.close()
+        rest = process.stdout.read()
+    assert process.returncode == 0
+    assert len(conllu.parse((first + rest).decode())) == many + 1
+
+
+@pytest.mark.parametrize(
+    ("content", "arguments", "code", "text"),
+    [
+        (b"caf\xe9", [], 1, "not UTF-8"),
+        (b"A cat. " * 101, ["--format", "svg"], 1, "svg draws up to 100 sentences"),
+        (b"1\tone\n\n", ["--input", "conllu"], 1, "from line 1:1: 2 columns instead of 10"),
+        (b"A cat.", ["--out", "."], 2, "is a folder: choose another name"),
+        (b"A cat.", ["--out", "text.txt"], 2, "is the file to be annotated"),
+        (b"A cat.", ["--precision", "int4"], 2, "invalid choice: 'int4'"),
+        (None, [], 1, "cannot use text.txt: No such file or directory"),
+    ],
+)
+def test_text_that_cannot_be_annotated_is_refused(
+    content: bytes | None, arguments: list[str], code: int, text: str, model: Path,
+    refuse: Answer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    if content is not None:
+        Path("text.txt").write_bytes(content)
+    if "--out" not in arguments:
+        arguments = [*arguments, "--out", "out"]
+    assert text in refuse(code, "annotate", model, "text.txt", *arguments)
+    assert [p.name for p in tmp_path.iterdir()] == ["text.txt"] * (content is not None)
+
+
+# ---- the benchmark
+
+
+def test_a_benchmark_leaves_a_table_and_a_figure(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is measured is tested in test_benchmark."""
+    from test_costs import FRAME
+
+    from mtlkit import benchmark
+
+    monkeypatch.setattr(benchmark, "measure", lambda sentences: FRAME)
+    assert main(["bench", "--out", str(tmp_path / "b"), "--sentences", "10"]) == 0
+    printed = capsys.readouterr().out
+    assert "joint, side by side" in printed and "third_task      1.20" in printed
+    found = {str(path.relative_to(tmp_path / "b")) for path in tmp_path.rglob("*.*")}
+    assert found == {"engine.svg", "engine.png", "tables/engine.csv", "tables/engine.md"}
 
 
 # ---- bad usage: exit code 2

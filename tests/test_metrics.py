@@ -195,3 +195,39 @@ def test_kinds_name_their_metrics():
     }
     assert set(metrics.KINDS) == set(examples) == set(metrics.PRIMARY)
     assert all(metrics.PRIMARY[kind] in metrics.KINDS[kind](*examples[kind]) for kind in examples)
+
+
+@given(
+    gold=st.lists(st.sampled_from(["O", "B-X", "I-X", "B-Y", "I-Y"]), min_size=1, max_size=7),
+    data=st.data(),
+)
+def test_outcomes_of_spans_add_up(gold: list[str], data: st.DataObject) -> None:
+    """Every gold span has one outcome; the right ones are those that the score counts."""
+    tags = st.sampled_from(["O", "B-X", "I-X", "B-Y", "I-Y"])
+    predicted = data.draw(st.lists(tags, min_size=len(gold), max_size=len(gold)))
+    found, invented = metrics.span_outcomes(gold, predicted)
+    theirs, ours = metrics.spans(gold), metrics.spans(predicted)
+    assert set(found) == theirs
+    right = sum(outcome == "right" for outcome in found.values())
+    assert right == metrics.span_counts(gold, predicted).right
+    words = [{i for a, b, _ in each for i in range(a, b)} for each in (theirs, ours)]
+    assert invented == sum(not words[0] & set(range(a, b)) for a, b, _ in ours)
+    for (a, b, _), outcome in found.items():
+        assert (outcome == "missed") == (not words[1] & set(range(a, b)))
+
+
+@pytest.mark.parametrize(
+    ("predicted", "outcome"),
+    [
+        ("O B-X I-X O", "right"),
+        ("O B-Y I-Y O", "type"),
+        ("O B-X I-X I-X", "boundary"),
+        ("O O B-X O", "boundary"),
+        ("B-Y I-Y O O", "both"),
+        ("B-Y O O B-X", "missed"),
+    ],
+)
+def test_outcomes_of_a_span(predicted: str, outcome: str) -> None:
+    found, invented = metrics.span_outcomes(["O", "B-X", "I-X", "O"], predicted.split())
+    assert list(found.values()) == [outcome]
+    assert invented == (2 if outcome == "missed" else 0)

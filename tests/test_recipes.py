@@ -32,13 +32,13 @@ def test_every_field_has_a_range_around_its_default_and_a_source() -> None:
 
 def test_the_defaults_are_the_contract_s() -> None:
     assert vars(Recipe()) == {
-        "epochs": 1.25, "min_updates": 200, "batch_tokens": 256, "evaluations": 3,
-        "dev_sentences": 0, "encoder_lr": 3e-4, "head_lr": 3e-3, "warmup": 0.1,
+        "epochs": 5.0, "min_updates": 200, "batch_tokens": 512, "evaluations": 3,
+        "dev_sentences": 0, "encoder_lr": 6e-4, "head_lr": 3e-3, "layer_decay": 0.8, "warmup": 0.1,
         "weight_decay": 0.01, "clip": 1.0, "dropout": 0.0, "head_dropout": 0.1,
         "sharing": "hard", "weighting": "uniform", "temperature": 1.0, "tuning": "full",
         "mlm_updates": 2000, "mlm_tokens": 4096, "mlm_lr": 1e-3, "mlm_rate": 0.15,
         "mlm_seed": 0, "layers": 4, "width": 256, "vocabulary": 8000, "target": None,
-        "precision": "auto",
+        "averaging": 0.0, "decoding": "strict", "spelling": "shape", "precision": "auto",
     }  # fmt: skip
 
 
@@ -107,6 +107,9 @@ RUN = Run(
         head_lr=1e-3,
         head_dropout=0.33,
         temperature=math.inf,
+        decoding="argmax",
+        averaging=0.0,
+        layer_decay=1.0,
     ),
     seed=7,
     corpora=(("gum", "a" * 64), ("ewt", "b" * 64)),
@@ -122,6 +125,7 @@ def test_the_id_is_the_hash_of_the_canonical_json() -> None:
     recipe = ",".join(
         f'"{name}":{json.dumps("inf" if value == math.inf else value)}'
         for name, value in sorted(vars(RUN.recipe).items())
+        if name not in ("averaging", "decoding", "layer_decay", "spelling")
     )
     text = (
         f'{{"corpora":{{"ewt":"{"b" * 64}","gum":"{"a" * 64}"}},"recipe":{{{recipe}}},'
@@ -129,6 +133,16 @@ def test_the_id_is_the_hash_of_the_canonical_json() -> None:
     )
     assert '"temperature":"inf"' in text and " " not in recipe
     assert RUN.id == hashlib.sha256(text.encode("utf-8")).hexdigest()
+
+
+def test_what_recipes_had_not_always_is_as_it_was_where_it_is_not_said() -> None:
+    """Results of before keep their names; and where it is said, the name says it."""
+    data = RUN.to_json()
+    assert not {"averaging", "decoding", "layer_decay", "spelling"} & set(data["recipe"])
+    assert Run.from_json(data).recipe == RUN.recipe
+    other = Run(RUN.route, RUN.recipe.replace(decoding="strict"), RUN.seed, RUN.corpora)
+    assert other.to_json()["recipe"]["decoding"] == "strict" and other.id != RUN.id
+    assert Run.from_json(other.to_json()) == other
 
 
 @given(some_runs)
@@ -160,7 +174,8 @@ def test_ids_are_equal_exactly_where_runs_are(one: Run, other: Run) -> None:
 def test_ids_differ_when_anything_differs() -> None:
     changes: dict[str, Any] = {
         "sharing": "soft", "weighting": "other", "tuning": "frozen", "target": "ner",
-        "precision": "fp32", "temperature": 1.0, "dropout": 0.5,
+        "precision": "fp32", "temperature": 1.0, "dropout": 0.5, "averaging": 0.5,
+        "decoding": "strict", "spelling": "none",
     }  # fmt: skip
     for name, value in vars(RUN.recipe).items():
         if name not in changes:

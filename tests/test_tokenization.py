@@ -11,7 +11,7 @@ import tiny
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from mtlkit.encoders import locate
+from mtlkit.published import locate
 from mtlkit.tokenization import SHAPES, Subwords, TokenizationError, train_tokenizer, word_shape
 
 SHORT_WORD = st.text(

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from mtlkit import training
 from mtlkit.batching import collate, schedule, stratify
-from mtlkit.evaluation import Evaluator
+from mtlkit.evaluation import Evaluator, predict
 from mtlkit.recipes import Recipe
 from mtlkit.sharing import HardSharing
 from mtlkit.training import Stage, TrainingError, fit
@@ -117,7 +117,7 @@ class Interrupted(Exception):
     """As if the machine had been switched off."""
 
 
-@pytest.mark.parametrize("stop", [6, 16])
+@pytest.mark.parametrize("stop", [6, 13, 16])
 def test_what_was_interrupted_goes_on_as_if_nothing_had_been(tmp_path: Path, stop: int) -> None:
     recipe = tiny.RECIPE
     whole, history, ledger = unbroken()
@@ -251,6 +251,49 @@ def test_rates_rise_and_fall_in_straight_lines(updates: int, warmup: float) -> N
     assert max(rates) == 1 and min(rates) > 0
 
 
+def test_lower_layers_of_what_has_learnt_before_learn_more_slowly() -> None:
+    recipe = tiny.RECIPE.replace(layers=3, encoder_lr=8e-3, head_lr=1e-2, layer_decay=0.5)
+    model = tiny.model(("pos", "mlm"), recipe=recipe)
+
+    def rates(pretraining: bool = False) -> dict[str, float]:
+        groups = training._optimizer(model, recipe, pretraining).param_groups
+        of = {id(p): group["lr"] for group in groups for p in group["params"]}
+        return {name: of[id(p)] for name, p in model.named_parameters()}
+
+    assert model.encoder.fresh
+    trunk = "encoder.transformer."
+    random = rates()
+    assert {rate for name, rate in random.items() if name.startswith(trunk)} == {8e-3}
+    model.encoder.fresh = False
+    found = rates()
+    for name, rate in found.items():
+        depth = {"layers.2.": 0, "final_norm": 0, "layers.1.": 1, "layers.0.": 2, "embeddings": 3}
+        expected = [8e-3 * 0.5**d for part, d in depth.items() if name.startswith(trunk + part)]
+        assert [rate] == (expected or [1e-2]), name
+    assert set(rates(pretraining=True).values()) == {recipe.mlm_lr}
+    fit(model, tiny.stage(["pos"]), recipe.replace(min_updates=1, epochs=0), seed=0)
+    assert not model.encoder.fresh
+
+
+@pytest.mark.parametrize("share", [0.5, 1.0])
+def test_the_end_of_a_stage_is_the_mean_of_its_last_weights(share: float) -> None:
+    recipe = tiny.RECIPE.replace(min_updates=6, epochs=0, evaluations=1, averaging=share)
+    seen: list[dict[str, Tensor]] = []
+    model = tiny.model(JOINT, recipe=recipe)
+
+    def watch(update: int, updates: int, entry: Mapping[str, Any]) -> None:
+        seen.append({name: p.detach().clone() for name, p in model.encoder.named_parameters()})
+
+    fit(model, tiny.stage(JOINT), recipe.replace(averaging=0.0), seed=0, watch=watch)
+    last = seen[-round(6 * share) :]
+    model = tiny.model(JOINT, recipe=recipe)
+    fit(model, tiny.stage(JOINT), recipe, seed=0)
+    for name, p in model.encoder.named_parameters():
+        if name in last[0]:  # the embedding has another name while only some rows learn
+            mean = torch.stack([weights[name] for weights in last]).mean(0)
+            torch.testing.assert_close(p, mean, atol=1e-6, rtol=1e-4)
+
+
 def test_every_weight_that_learns_is_in_one_group() -> None:
     model = tiny.model(("pos", "dep", "mlm"))
     model.encoder.tune("frozen")
@@ -354,8 +397,7 @@ def test_a_rate_far_too_high_is_said_or_survived() -> None:
 
 
 def test_bf16_is_near_fp32() -> None:
-    if not (torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()):
-        pytest.skip("this processor has no bf16 arithmetic (avx512_bf16 or AMX)")
+    """On any processor: those without such arithmetic imitate it."""
     losses = {}
     for precision in ("fp32", "bf16"):
         model = tiny.model(JOINT)
@@ -365,3 +407,21 @@ def test_bf16_is_near_fp32() -> None:
         losses[precision] = [entry["loss"][task] for entry in history for task in JOINT]
     assert losses["bf16"] == pytest.approx(losses["fp32"], rel=0.05)
     assert losses["bf16"] != losses["fp32"]
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
+def test_a_gpu_trains_and_answers_as_the_processor_does() -> None:
+    """One stage of all kinds of task in fp32: nearly the same losses, and answers of valid form."""
+    tasks = ("pos", "ner", "dep", "sentiment")
+    model = tiny.model(tasks)
+    history, ledger = fit(model, tiny.stage(tasks), tiny.RECIPE, seed=0)
+    assert {p.device.type for p in model.parameters()} == {"cuda"}
+    assert ledger["updates"] == history[-1]["update"]
+    examples = tiny.sentences()[:10]
+    on_gpu = predict(model, examples, tasks, tiny.RECIPE)
+    on_cpu = predict(model.cpu(), examples, tasks, tiny.RECIPE)
+    same = [a == b for task in tasks for a, b in zip(on_gpu[task], on_cpu[task], strict=True)]
+    assert sum(same) > 0.9 * len(same)
+    mlm = tiny.model(["mlm"])
+    fit(mlm, tiny.stage(["mlm"]), tiny.RECIPE.replace(mlm_updates=3), seed=0)
+    assert predict(mlm, examples, ["mlm"], tiny.RECIPE)["mlm"][0][0] > 0

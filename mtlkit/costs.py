@@ -62,7 +62,7 @@ def _speed(frame: pd.DataFrame, ax: Axes) -> None:
     for (what, setting), group in rows.groupby(["what", "setting"], sort=False):
         names.append(kinds[str(what)] + str(setting))
         rates.append(group["rate"].sum())
-        notes.append(f"{amount(rates[-1])}  {group['share'].sum():.0f} %")
+        notes.append(f"{amount(rates[-1])}  {group['share'].mean():.0f} %")
     places = np.arange(len(names))
     ax.barh(places, rates, height=0.62, color=[_colour(name) for name in names])
     for place, note in enumerate(notes):

@@ -187,7 +187,7 @@ def _parser() -> argparse.ArgumentParser:
     runs.add_argument("--profile", default="quick", choices=PROFILES)
 
     text = "measure what the engine does in a second, and what it could"
-    bench = add("bench", commands.bench, text, "", "--sentences 200 --out /tmp/bench")
+    bench = add("bench", commands.bench, text, "", "--sentences 200 --out try")
     bench.add_argument(
         "--sentences", type=_whole(10), metavar="N",
         help="no more than N in any measurement: a try of seconds; else about fifteen minutes",

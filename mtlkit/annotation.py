@@ -35,6 +35,7 @@ class Annotator:
         rounded to eight bits, column by column, and what they are multiplied with as it comes
         (dynamic quantization; measured on GUM in figures/bench/tables/quality.md).
         Zafrir et al. 2019, "Q8BERT", train with the rounding; here the model was trained without.
+        This changes the network that is given.
     """
 
     def __init__(

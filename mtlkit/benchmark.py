@@ -11,7 +11,7 @@ import importlib.util
 import multiprocessing
 import resource
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from typing import Any
 
@@ -25,7 +25,7 @@ from mtlkit.annotation import Annotator
 from mtlkit.conllu import Sentence, Word
 from mtlkit.corpora import Example
 from mtlkit.recipes import Recipe
-from mtlkit.routes import Route
+from mtlkit.routes import Route, Task
 from mtlkit.sharing import HardSharing
 from mtlkit.training import Stage, fit
 
@@ -111,14 +111,24 @@ def _alone(threads: int, function: Callable[..., Row], args: tuple[Any, ...]) ->
     return {**row, "mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024}
 
 
+def _tasks(corpus: str, names: Sequence[str]) -> tuple[Task, ...]:
+    text = "+".join(f"{name}@{corpus}" for name in names)
+    return Route.parse(f"scratch > {text}").stages[0].tasks
+
+
+def _pass(model: HardSharing, examples: Mapping[str, tuple[Example, ...]]) -> dict[str, Any]:
+    """Train one pass, and score one sentence, which takes no time; the ledger."""
+    one = {task: found[:1] for task, found in examples.items()}
+    return fit(model, Stage(train=examples, dev=one, seen=one), _ONE_PASS, seed=0)[1]
+
+
 def _examples(
     corpus: str, tasks: Sequence[str], most: int, words: tuple[int, int] = (1, 200)
 ) -> dict[str, tuple[Example, ...]]:
     """Labelled sentences of such lengths, evenly from the whole of the training split."""
-    named = Route.parse("scratch > " + "+".join(f"{task}@{corpus}" for task in tasks))
-    [low, high] = words
+    low, high = words
     found = {}
-    for task in named.stages[0].tasks:
+    for task in _tasks(corpus, tasks):
         every = [e for e in corpora.sentences(task, split="train") if low <= len(e.words) <= high]
         step = max(1.0, len(every) / most)
         found[task.name] = tuple(every[int(i * step)] for i in range(min(most, len(every))))
@@ -128,8 +138,7 @@ def _examples(
 def _model(corpus: str, start: str, tasks: Sequence[str], recipe: Recipe) -> HardSharing:
     encoder = encoders.build(start, texts=(), recipe=recipe, seed=0)
     model = HardSharing(encoder, recipe, seed=0)
-    named = Route.parse("scratch > " + "+".join(f"{task}@{corpus}" for task in tasks))
-    for task in named.stages[0].tasks:
+    for task in _tasks(corpus, tasks):
         model.add(task.name, corpora.label_names(task))
     return model
 
@@ -139,10 +148,9 @@ def _train(
 ) -> Row:
     examples = _examples(corpus, tasks, most, words)
     model = _model(corpus, start, tasks, _ONE_PASS)
-    one = {task: found[:1] for task, found in examples.items()}  # scored in no time
     limit = machine.matrix_rate(_ONE_PASS.precision)
     begun = time.perf_counter()
-    _, ledger = fit(model, Stage(train=examples, dev=one, seen=one), _ONE_PASS, seed=0)
+    ledger = _pass(model, examples)
     seconds = time.perf_counter() - begun
     subwords = ledger["tasks"][tasks[0]]["subwords"]
     return _row(len(examples[tasks[0]]), subwords, seconds, 6 * weights(model), limit)
@@ -151,9 +159,7 @@ def _train(
 def _annotate(corpus: str, start: str, tasks: Sequence[str], most: int, precision: str) -> Row:
     sentences = [Sentence(tuple(map(Word, e.words))) for e in _examples(corpus, tasks, most)["pos"]]
     model = _model(corpus, start, tasks, _ONE_PASS)
-    learnt = _examples(corpus, tasks, min(most, _SOME))  # what has learnt nothing makes no trees
-    one = {task: found[:1] for task, found in learnt.items()}
-    fit(model, Stage(train=learnt, dev=one, seen=one), _ONE_PASS, seed=0)
+    _pass(model, _examples(corpus, tasks, min(most, _SOME)))  # untrained, it makes no trees
     operations = 2 * weights(model)
     encode = model.encoder.subwords.encode
     subwords = sum(len(encode(sentence.forms).ids) for sentence in sentences)

@@ -278,7 +278,7 @@ class _Progress:
         """Take the weights into their mean; when it is the ``last``, give the mean to the model."""
         now = {name: p for name, p in model.named_parameters() if p.requires_grad}
         self.averaged += 1
-        if self.averaged == 1:
+        if not self.mean:
             self.mean = {name: p.detach().clone() for name, p in now.items()}
         mean = [self.mean[name] for name in now]
         torch._foreach_lerp_(mean, list(now.values()), 1 / self.averaged)

@@ -1,7 +1,7 @@
 """A trained model on text: sentences with predicted annotation, and scores on a CoNLL-U file."""
 
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
@@ -9,7 +9,8 @@ from typing import Any, Self
 import torch
 from torch import nn
 
-from mtlkit import conllu, corpora, machine, sharing
+from mtlkit import conllu, corpora, layers, machine, sharing
+from mtlkit.batching import Item, encode
 from mtlkit.corpora import Example
 from mtlkit.evaluation import Evaluator, Scores, predict
 from mtlkit.recipes import Recipe, Run
@@ -22,6 +23,8 @@ FILE_TASKS = ("pos", "xpos", "dep", "ner")
 """The tasks that a CoNLL-U file has a place for; names lie in MISC as ``NER=``."""
 
 _AT_ONCE = 10_000  # words that are annotated at once: sentences of like length find each other
+
+_Read = tuple[list[conllu.Sentence], list[Example], tuple[Item, ...]]
 
 
 class Annotator:
@@ -76,25 +79,40 @@ class Annotator:
 
         A few thousand words are held at a time.
         """
-        held: list[conllu.Sentence] = []
-        words = 0
-        for sentence in sentences:
-            held.append(sentence)
-            words += len(sentence.words)
-            if words >= _AT_ONCE:
-                yield from self._annotate(held)
-                held, words = [], 0
-        yield from self._annotate(held)
+        read = map(self._encode, _portions(sentences))  # here: a tokenizer is no two threads'
+        for annotated in machine.side_by_side(self._annotate, read):
+            yield from annotated
 
-    def _annotate(self, sentences: Sequence[conllu.Sentence]) -> Iterator[conllu.Sentence]:
+    def _encode(self, sentences: list[conllu.Sentence]) -> _Read:
         examples = [Example(s.source, s.forms) for s in sentences]
-        answers = predict(self.network, examples, self.tasks, self.recipe)
-        for i, sentence in enumerate(sentences):
-            yield _annotated(sentence, {task: each[i] for task, each in answers.items()})
+        return sentences, examples, encode(examples, self.network.encoder.subwords, {})
+
+    def _annotate(self, read: _Read) -> list[conllu.Sentence]:
+        sentences, examples, items = read
+        answers = predict(self.network, examples, self.tasks, self.recipe, items=items)
+        return [
+            _annotated(sentence, {task: each[i] for task, each in answers.items()})
+            for i, sentence in enumerate(sentences)
+        ]
+
+
+def _portions(sentences: Iterable[conllu.Sentence]) -> Iterator[list[conllu.Sentence]]:
+    """The sentences, a few thousand words at a time."""
+    held: list[conllu.Sentence] = []
+    words = 0
+    for sentence in sentences:
+        held.append(sentence)
+        words += len(sentence.words)
+        if words >= _AT_ONCE:
+            yield held
+            held, words = [], 0
+    if held:
+        yield held
 
 
 def _quantize(network: HardSharing) -> None:
     """Round the weights of the encoder's matrix products to eight bits, in place."""
+    layers.join(network.encoder.transformer)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it will move to another package one day
         torch.ao.quantization.quantize_dynamic(

@@ -9,7 +9,7 @@ import torch
 from mtlkit import metrics
 from mtlkit.batching import Item, buckets, collate, encode, mask_subwords
 from mtlkit.corpora import Example
-from mtlkit.machine import autocast
+from mtlkit.machine import autocast, side_by_side
 from mtlkit.recipes import Recipe
 from mtlkit.routes import TASKS
 from mtlkit.sharing import HardSharing
@@ -37,7 +37,6 @@ def error(task: str, scores: Scores) -> float:
     return math.log(score) if TASKS[task] == "mlm" else 1 - score
 
 
-@torch.inference_mode()
 def predict(
     model: HardSharing,
     examples: Sequence[Example],
@@ -57,8 +56,11 @@ def predict(
     plain = [task for task in tasks if TASKS[task] != "mlm"]
     lengths = [len(item.encoding.ids) for item in items]
     padding = model.encoder.subwords.tokenizer.pad_token_id or 0
-    for number, chosen in enumerate(buckets(lengths, tokens=_EVALUATION_TOKENS)):
-        batch = collate([items[i] for i in chosen], (), padding=padding)
+    batches = buckets(lengths, tokens=_EVALUATION_TOKENS)
+
+    @torch.inference_mode()
+    def answer(number: int) -> dict[str, list[Any]]:
+        batch = collate([items[i] for i in batches[number]], (), padding=padding)
         with autocast(recipe.precision):
             found = model.predict(batch.to(device), plain) if plain else {}
             for task in set(tasks) - set(plain):
@@ -67,6 +69,9 @@ def predict(
                     batch, model.encoder.subwords, rate=recipe.mlm_rate, generator=generator
                 )
                 found |= model.predict(hidden.to(device), [task])
+        return found
+
+    for chosen, found in zip(batches, side_by_side(answer, range(len(batches))), strict=True):
         for task, labels in found.items():
             for i, label in zip(chosen, labels, strict=True):
                 answers[task][i] = label

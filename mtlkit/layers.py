@@ -6,7 +6,7 @@ queries and keys, rotations are looked up, and under autocast all that passes fr
 stays in its precision.  Other models, and layers with dropout, go through their own forward.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
@@ -15,7 +15,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn.functional import gelu, layer_norm, linear
 
-__all__ = ["hidden_states"]
+__all__ = ["hidden_states", "join"]
 
 _MASKED = -1e4
 """Added to the scores of padding: e to that power is 0 in fp32 and in bf16."""
@@ -83,7 +83,7 @@ def _bert(
     states, heads = [x], config.num_attention_heads
     for layer in model.encoder.layer:
         own, after = layer.attention.self, layer.attention.output
-        qkv = _together((own.query, own.key, own.value), x)
+        qkv = own.joint(x) if hasattr(own, "joint") else linear(x, *_joint(own))
         q, k, v = qkv.unflatten(-1, (3, heads, -1)).permute(2, 0, 3, 1, 4)
         x = _normal(after.LayerNorm, after.dense(_attend(q, k, v, mask)) + x)
         inner = gelu(layer.intermediate.dense(x))
@@ -92,12 +92,25 @@ def _bert(
     return states
 
 
-def _together(parts: Sequence[Any], x: Tensor) -> Float[Tensor, "batch subword parts"]:
-    """What several linear layers make of the same input, side by side: in one product."""
-    if any(type(part) is not torch.nn.Linear for part in parts):  # quantized: each has its scale
-        return torch.cat([part(x) for part in parts], -1)
-    weight, bias = (torch.cat([getattr(p, name) for p in parts]) for name in ("weight", "bias"))
-    return linear(x, weight, bias)
+def _joint(attention: Any) -> tuple[Float[Tensor, "parts hidden"], Float[Tensor, "parts"]]:
+    """The weights and biases of queries, keys and values, which read the same: for one product."""
+    parts = (attention.query, attention.key, attention.value)
+    return torch.cat([p.weight for p in parts]), torch.cat([p.bias for p in parts])
+
+
+def join(transformer: Any) -> None:
+    """Put the layers of BERT that make queries, keys and values together for good, in place.
+
+    For a model that learns no more: after it, only `hidden_states` can read the model.
+    """
+    if type(transformer).__name__ != "BertModel" or not _usual(transformer.config):
+        return
+    for layer in transformer.encoder.layer:
+        own = layer.attention.self
+        weight, bias = (torch.nn.Parameter(value.detach()) for value in _joint(own))
+        own.joint = torch.nn.Linear(weight.shape[1], len(weight), device="meta")
+        own.joint.weight, own.joint.bias = weight, bias
+        del own.query, own.key, own.value
 
 
 def _modern_bert(

@@ -68,6 +68,18 @@ def test_answers_come_in_the_order_of_the_sentences() -> None:
         assert backwards[task] == answers[task][::-1]
 
 
+def test_answers_are_the_same_on_any_number_of_cores() -> None:
+    model, sentences = tiny.trained(), tiny.sentences() * 30
+    before, answers = torch.get_num_threads(), []
+    try:
+        for threads in (1, 3):
+            torch.set_num_threads(threads)
+            answers.append(predict(model, sentences, TASKS, tiny.RECIPE))
+    finally:
+        torch.set_num_threads(before)
+    assert answers[0] == answers[1]
+
+
 def test_no_labels_are_needed_and_nothing_is_dropped_out() -> None:
     model, sentences = tiny.trained().train(), tiny.sentences(5)
     bare = [Example(example.id, example.words) for example in sentences]

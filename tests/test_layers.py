@@ -93,3 +93,26 @@ def test_under_autocast_all_layers_have_its_precision(make) -> None:
     assert {state.dtype for state in states} == {torch.bfloat16}
     near = nn.functional.cosine_similarity(states[-1][mask].float(), full[mask], dim=-1)
     assert near.min() > 0.99
+
+
+@pytest.mark.parametrize("make", [minilm, scratch])
+def test_joined_layers_give_the_same(make) -> None:
+    encoder = make().eval()
+    ids, mask = batch(encoder, (3, 7), True)
+    before = layers.hidden_states(encoder.transformer, ids, mask)
+    weights = encoders.parameters(encoder.transformer)
+    layers.join(encoder.transformer)
+    after = layers.hidden_states(encoder.transformer, ids, mask)
+    for one, two in zip(after, before, strict=True):
+        torch.testing.assert_close(one[mask], two[mask])
+    assert encoders.parameters(encoder.transformer) == weights
+    names = {name.rpartition(".")[0] for name, _ in encoder.transformer.named_parameters()}
+    assert any(name.endswith("joint") for name in names) == (make is minilm)
+    assert not any(name.endswith("query") for name in names)
+
+
+def test_layers_that_are_not_written_out_stay_as_they_are() -> None:
+    encoder = minilm().eval()
+    encoder.transformer.config.hidden_act = "relu"
+    layers.join(encoder.transformer)
+    assert hasattr(encoder.transformer.encoder.layer[0].attention.self, "query")

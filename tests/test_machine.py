@@ -3,6 +3,9 @@
 import os
 import subprocess
 import sys
+import threading
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -49,6 +52,51 @@ def test_bf16_computes_in_bf16_and_keeps_weights_in_fp32() -> None:
 
 def test_a_gpu_is_used_if_there_is_one() -> None:
     assert machine.device().type == ("cuda" if torch.cuda.is_available() else "cpu")
+
+
+@pytest.fixture
+def two_threads() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("two_threads")
+def test_side_by_side_results_come_in_order_from_threads_of_one_core() -> None:
+    here = threading.get_ident()
+
+    def square(n: int) -> tuple[int, int, bool]:
+        time.sleep(0.01 * (n % 3))
+        return n * n, torch.get_num_threads(), threading.get_ident() == here
+
+    found = list(machine.side_by_side(square, range(20)))
+    assert [each[0] for each in found] == [n * n for n in range(20)]
+    assert torch.get_num_threads() == 2
+    on_cpu = machine.device().type == "cpu"
+    assert {each[1:] for each in found} == {(1, False) if on_cpu else (2, True)}
+    later: list[int] = []
+    thread = threading.Thread(target=lambda: later.append(torch.get_num_threads()))
+    thread.start()
+    thread.join()
+    assert later == [2], "what begins afterwards has all cores again"
+
+
+@pytest.mark.usefixtures("two_threads")
+def test_side_by_side_reads_few_items_ahead_and_passes_errors_on() -> None:
+    read: list[int] = []
+    results = machine.side_by_side(lambda n: 10 // (5 - n), (read.append(n) or n for n in range(9)))
+    assert next(results) == 2
+    assert len(read) <= 4
+    with pytest.raises(ZeroDivisionError):
+        list(results)
+    assert torch.get_num_threads() == 2
+
+
+def test_with_one_thread_nothing_runs_beside(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
+    idents = set(machine.side_by_side(lambda _: threading.get_ident(), range(5)))
+    assert idents == {threading.get_ident()}
 
 
 def test_the_rate_of_matrix_products_is_measured() -> None:

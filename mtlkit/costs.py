@@ -1,4 +1,4 @@
-"""The benchmark of the engine as a figure and in words."""
+"""The benchmark of the engine as figures and in words."""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,8 +11,9 @@ from matplotlib.ticker import FuncFormatter
 
 from mtlkit.figures import FAMILIES, INK, MUTED, canvas, mix, style
 from mtlkit.labelling import amount, need, say, side_text
+from mtlkit.plots import curves
 
-__all__ = ["engine", "ratios"]
+__all__ = ["convergence", "engine", "ratios"]
 
 _BAR = FAMILIES["joint"]
 _LINE = FAMILIES["single"]
@@ -117,6 +118,26 @@ def _sizes(rows: pd.DataFrame, ax: Axes) -> None:
     ax.set(xlabel="Sentences", ylabel="Seconds for one pass")
     said = "; ".join(f"{a:,}: {s:.1f}" for a, s in zip(at, seconds, strict=True))
     say(ax, "More sentences", f"Line: seconds for one pass by sentences. {said}.")
+
+
+def convergence(steps: pd.DataFrame) -> Axes:
+    """LAS on dev against minutes of training, a line a trial.
+
+    `steps`: the table ``convergence`` of `mtlkit.quality.measure`.  An evaluation stands at the
+    mean of its seeds' minutes.
+    """
+    need(steps, "trial", "update", "seconds", "metric", "score")
+    rows = steps[steps["metric"] == "las"]
+    minutes = rows.groupby(["trial", "update"])["seconds"].transform("mean") / 60
+    return curves(
+        rows.assign(minutes=minutes, score=100 * rows["score"]),
+        "minutes",
+        "score",
+        "trial",
+        xlabel="Minutes of training, one thread",
+        ylabel="LAS on dev, percent",
+        title="How soon trees are good",
+    )
 
 
 def ratios(frame: pd.DataFrame) -> dict[str, float]:

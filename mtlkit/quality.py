@@ -21,7 +21,16 @@ from mtlkit.sharing import HardSharing
 from mtlkit.study import plan
 from mtlkit.sweeps import complete
 
-__all__ = ["OUTCOMES", "TRIALS", "QualityError", "Trial", "measure", "name_outcomes", "summary"]
+__all__ = [
+    "OUTCOMES",
+    "TRIALS",
+    "QualityError",
+    "Trial",
+    "measure",
+    "name_outcomes",
+    "summary",
+    "worth",
+]
 
 OUTCOMES = ("right", "boundary", "type", "both", "missed")
 """What can become of a name, see `mtlkit.metrics.span_outcomes`."""
@@ -44,10 +53,19 @@ class Trial:
     beyond: str | None = None
 
 
+_JOINT = "minilm > pos@gum+ner@gum+dep@gum"
+
 TRIALS: dict[str, Trial] = {
-    "GUM": Trial("minilm > pos@gum+ner@gum+dep@gum", seeds=5, beyond="gentle"),
-    "EWT": Trial("minilm > pos@ewt+dep@ewt", seeds=1),
+    "GUM": Trial(_JOINT, seeds=5, beyond="gentle"),
+    "EWT": Trial("minilm > pos@ewt+dep@ewt", seeds=3),
+    "GUM, words without their shape": Trial(_JOINT, seeds=3, changes={"spelling": "none"}),
+    "GUM, one rate for all layers": Trial(
+        _JOINT,
+        seeds=3,
+        changes={"layer_decay": 1.0, "encoder_lr": 3e-4},  # as before such rates
+    ),
 }
+"""Those with changes are variants of the trial whose name theirs begins with."""
 
 
 def measure(
@@ -59,12 +77,16 @@ def measure(
     -------
     quality
         A row a score: trial, seed, on, task, metric, score, and the seconds of one thread that
-        training took.  On: ``test``; the subset beyond; for names ``test, free tags``, where each
-        tag is the best of its own, whatever stands before it; and ``test, int8``.
+        training took.  On: ``test``; for names ``test, free tags``, where each tag is the best of
+        its own, whatever stands before it; and, if nothing of the recipe is changed, the subset
+        beyond and ``test, int8``.
     names
         For trials with names, a row a seed, novelty of the name and outcome: how many on test.
     convergence
-        A row a seed, evaluation on dev and task: after how many seconds of one thread which score.
+        A row a seed, evaluation on dev and task: after how many seconds of one thread which score;
+        ``kept``: whether this checkpoint is the one that test scores.
+    worth
+        What the default recipe has over each variant, see `worth`.
     """
     runs = {
         (name, seed): plan(trial.route, Recipe().replace(**trial.changes), seed)
@@ -74,54 +96,68 @@ def measure(
     ordered = sorted(runs.items(), key=lambda item: item[0][1])  # the first seeds of all first
     if failed := complete((run for _, run in ordered), store, workers=workers, keep=True):
         raise QualityError("; ".join(map(str, failed)) + "; run this again, finished runs are kept")
-    rows: list[dict[str, Any]] = []
-    names: list[dict[str, Any]] = []
-    steps: list[dict[str, Any]] = []
+    rows: dict[str, list[dict[str, Any]]] = {"quality": [], "names": [], "convergence": []}
     for (name, seed), run in runs.items():
         record = store.load(run.id)
         network, _ = sharing.load(store.folder / "models" / run.id, recipe=run.recipe, seed=seed)
         network.to(machine.device())
-        origin = {"trial": name, "seed": seed}
-        if "ner" in network.labels:
-            test = _sets(run, None)["ner"]
-            tags = predict(network, test, ["ner"], run.recipe)["ner"]
-            names += [
-                {**origin, "name": novelty, "outcome": outcome, "count": count}
-                for (novelty, outcome), count in sorted(
-                    name_outcomes(test, tags, known=_known(run)).items()
-                )
-            ]
-        sets = {"test": record["scores"]["test"], **_others(network, run, trials[name].beyond)}
-        rows += [
-            {**origin, "on": on, "task": task, "metric": metric, "score": score}
-            | {"seconds": record["ledger"]["seconds"]}
-            for on, scores in sets.items()
-            for task, each in scores.items()
-            for metric, score in each.items()
-        ]
-        steps += [
-            {**origin, "seconds": entry["seconds"], "update": entry["update"]}
-            | {"task": task, "metric": primary(task), "score": each[primary(task)]}
-            for entry in record["history"]
-            for task, each in entry["scores"]["dev"].items()
-        ]
-    frames = {"quality": rows, "names": names, "convergence": steps}
-    return {kind: pd.DataFrame(found) for kind, found in frames.items()}
+        found = {
+            "convergence": _convergence(record),
+            "names": _names(network, run) if "ner" in network.labels else [],
+            "quality": _scores(record, network, run, trials[name]),  # the last: it rounds weights
+        }
+        for kind, each in found.items():
+            rows[kind] += [{"trial": name, "seed": seed, **row} for row in each]
+    frames = {kind: pd.DataFrame(found) for kind, found in rows.items()}
+    return {**frames, "worth": worth(frames["convergence"])}
 
 
-def _others(network: HardSharing, run: Run, beyond: str | None) -> dict[str, Scores]:
+def _scores(
+    record: Mapping[str, Any], network: HardSharing, run: Run, trial: Trial
+) -> list[dict[str, Any]]:
+    sets = {"test": record["scores"]["test"], **_others(network, run, trial)}
+    return [
+        {"on": on, "task": task, "metric": metric, "score": score}
+        | {"seconds": record["ledger"]["seconds"]}
+        for on, scores in sets.items()
+        for task, each in scores.items()
+        for metric, score in each.items()
+    ]
+
+
+def _names(network: HardSharing, run: Run) -> list[dict[str, Any]]:
+    test = _sets(run, None)["ner"]
+    tags = predict(network, test, ["ner"], run.recipe)["ner"]
+    counts = name_outcomes(test, tags, known=_known(run))
+    return [
+        {"name": novelty, "outcome": outcome, "count": count}
+        for (novelty, outcome), count in sorted(counts.items())
+    ]
+
+
+def _convergence(record: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return [
+        {"seconds": entry["seconds"], "update": entry["update"], "kept": entry["best"]}
+        | {"task": task, "metric": primary(task), "score": each[primary(task)]}
+        for entry in record["history"]
+        for task, each in entry["scores"]["dev"].items()
+    ]
+
+
+def _others(network: HardSharing, run: Run, trial: Trial) -> dict[str, Scores]:
     """Scores beside those of test: beyond the corpus, with free tags, in int8 (the last of all)."""
     found: dict[str, Scores] = {}
     test = _sets(run, None)
-    if beyond is not None:
-        found[beyond] = Evaluator(_sets(run, beyond), network)(network, run.recipe)[0]
+    if trial.beyond is not None:
+        sets = _sets(run, trial.beyond)
+        found[trial.beyond] = Evaluator(sets, network)(network, run.recipe)[0]
     if "ner" in network.labels:
         head: Any = network.heads["ner"]
         head.strict = False
         sets = {"ner": test["ner"]}
         found["test, free tags"] = Evaluator(sets, network)(network, run.recipe)[0]
         head.strict = run.recipe.decoding == "strict"
-    if machine.device().type == "cpu":
+    if machine.device().type == "cpu" and not trial.changes:
         rounded = Annotator(network, run.recipe, precision="int8")
         found["test, int8"] = Evaluator(test, network)(network, rounded.recipe)[0]
     return found
@@ -163,6 +199,27 @@ def name_outcomes(
             counts["seen" if _text(example, span) in known else "new", outcome] += 1
         counts["none", "invented"] += invented
     return counts
+
+
+def worth(steps: pd.DataFrame) -> pd.DataFrame:
+    """What the default recipe has over its variants on dev, in points, seed by seed.
+
+    `steps`: the table ``convergence`` of `measure`.  A row a variant: over the seeds that both
+    have, the mean difference of the checkpoints kept, and the smallest and the largest one.
+    """
+    kept = steps[steps["kept"]].assign(what=steps["task"] + " " + steps["metric"])
+    scores = 100 * kept.set_index(["trial", "seed", "what"])["score"]
+    rows = []
+    for trial in dict.fromkeys(kept["trial"]):
+        base = trial.partition(",")[0]
+        if base == trial or base not in scores:
+            continue
+        more = (scores[base] - scores[trial]).dropna().unstack("what")
+        text = {
+            what: f"{d.mean():+.2f} [{d.min():+.2f}, {d.max():+.2f}]" for what, d in more.items()
+        }
+        rows.append({"trial": trial, "seeds": len(more), **text})
+    return pd.DataFrame(rows)
 
 
 def summary(scores: pd.DataFrame) -> pd.DataFrame:

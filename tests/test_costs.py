@@ -73,3 +73,15 @@ def test_a_table_that_lacks_something_is_refused() -> None:
             costs.engine(FRAME[FRAME.what != what])
         with pytest.raises(FigureError):
             costs.engine(FRAME.drop(columns=column))
+
+
+def test_convergence_is_of_trees_and_stands_at_the_mean_minute() -> None:
+    rows = [
+        {"trial": t, "seed": seed, "update": n, "seconds": 60 * n * (1 + seed), "metric": metric}
+        | {"score": score / 100}
+        for t, seed, n, metric, score in product(("a", "b"), (0, 1), (10, 20), ("las", "f1"), (70,))
+    ]
+    ax = costs.convergence(pd.DataFrame(rows))
+    assert "a: 70 at 15, 70 at 30" in figures.describe(ax)
+    with pytest.raises(FigureError, match="score"):
+        costs.convergence(pd.DataFrame(rows).drop(columns="score"))

@@ -16,8 +16,8 @@ import pytest
 from records import RECIPE, unchecked_shapes  # noqa: F401 (a fixture)
 from udtools import udeval  # type: ignore[import-untyped]
 
-from mtlkit import conllu, study, world
-from mtlkit.__main__ import main
+from mtlkit import conllu, profiles, reading, study, world
+from mtlkit.__main__ import INPUTS, PROFILES, main
 from mtlkit.annotation import score_file
 from mtlkit.results import Store
 
@@ -28,6 +28,11 @@ QUICK = [
 ]  # fmt: skip
 COMMANDS = ("study", "train", "evaluate", "annotate", "bench", "world", "data", "runs", "doctor")
 Answer = Callable[..., str]
+
+
+def test_choices_named_without_loading_their_modules_are_theirs() -> None:
+    assert INPUTS == (*reading.LINES, "conllu")
+    assert set(PROFILES) == set(profiles.PROFILES)
 
 
 @pytest.fixture

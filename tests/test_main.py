@@ -31,7 +31,7 @@ Answer = Callable[..., str]
 
 
 def test_choices_named_without_loading_their_modules_are_theirs() -> None:
-    assert INPUTS == (*reading.LINES, "conllu")
+    assert (*reading.LINES, "conllu") == INPUTS
     assert set(PROFILES) == set(profiles.PROFILES)
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from mtlkit.figures import FAMILIES, INK, MUTED, canvas, mix, style
 from mtlkit.labelling import amount, need, say, side_text
@@ -71,11 +71,17 @@ def _speed(frame: pd.DataFrame, ax: Axes) -> None:
     ax.set_yticks(places, names)
     ax.set(ylim=(len(names) - 0.5, -0.5), xlabel="Sub-words a second")
     ax.set_title("Speed, and share of the matrix rate")
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: amount(value)))
+    _counted(ax)
     ax.spines["left"].set_visible(False)
     ax.grid(axis="y", visible=False)
     said = "; ".join(f"{name} {note}" for name, note in zip(names, notes, strict=True))
     say(ax, "Speed", f"Bars: sub-words a second, share of the machine's matrix rate. {said}.")
+
+
+def _counted(ax: Axes) -> None:
+    """Few large numbers below the axes, so that they do not touch."""
+    ax.xaxis.set_major_locator(MaxNLocator(4))
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: amount(value)))
 
 
 def _colour(name: str) -> str:
@@ -106,16 +112,18 @@ def _sizes(rows: pd.DataFrame, ax: Axes) -> None:
     at, seconds = rows["sentences"].tolist(), rows["seconds"].tolist()
     ax.plot([0, at[-1]], [0, seconds[0] * at[-1] / at[0]], color=MUTED, lw=0.9, ls="--")
     ax.plot(at, seconds, "o-", color=_LINE, ms=5)
+    middle = 0.55 * at[-1]
     ax.annotate(
         "proportional",
-        (at[-1], seconds[0] * at[-1] / at[0]),
-        (-4, 6),
+        (middle, seconds[0] * middle / at[0]),
+        (10, -6),
         textcoords="offset points",
-        ha="right",
+        va="top",
         color=MUTED,
     )
     ax.set(xlim=(0, None), ylim=(0, None), title="More sentences")
     ax.set(xlabel="Sentences", ylabel="Seconds for one pass")
+    _counted(ax)
     said = "; ".join(f"{a:,}: {s:.1f}" for a, s in zip(at, seconds, strict=True))
     say(ax, "More sentences", f"Line: seconds for one pass by sentences. {said}.")
 

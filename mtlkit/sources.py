@@ -194,7 +194,7 @@ def _download(corpus: str, lacking: list[Source], folder: Path, *, progress: boo
                     f"{corpus}: cannot download {source.path} from {host} "
                     f"({type(error).__name__}); connect to the network, or set MTLKIT_DATA to a "
                     f"folder that has it"
-                ) from error
+                ) from None  # a network's own errors are pages long
             except OSError as error:
                 raise CorpusError(
                     f"{corpus}: cannot write {source.path} to {folder} "

@@ -144,6 +144,7 @@ def fit(
     model.zero_grad(set_to_none=True)  # what an earlier stage left would count when clipping
     with _trainable(model, strata):
         optimizer = _optimizer(model, recipe, stage.pretraining)
+        parameters = list(model.parameters())
         state = _Progress.resume(folder, model, optimizer)
         started = time.process_time() - state.seconds
         saved = time.monotonic()
@@ -158,8 +159,8 @@ def fit(
             loss = sum((weights[task] * losses[task] for task in losses), torch.tensor(0.0))
             optimizer.zero_grad()
             loss.backward()
-            share_gradients(model.parameters())
-            torch.nn.utils.clip_grad_norm_(model.parameters(), recipe.clip)
+            share_gradients(parameters)
+            torch.nn.utils.clip_grad_norm_(parameters, recipe.clip)
             for group in optimizer.param_groups:
                 group["lr"] = group["peak"] * _rate(update, len(plan), recipe.warmup)
             optimizer.step()

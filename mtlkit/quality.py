@@ -57,11 +57,11 @@ _JOINT = "minilm > pos@gum+ner@gum+dep@gum"
 
 TRIALS: dict[str, Trial] = {
     "GUM": Trial(_JOINT, seeds=5, beyond="gentle"),
-    "EWT": Trial("minilm > pos@ewt+dep@ewt", seeds=3),
+    "EWT": Trial("minilm > pos@ewt+dep@ewt", seeds=2),
     "GUM, words without their shape": Trial(_JOINT, seeds=3, changes={"spelling": "none"}),
     "GUM, one rate for all layers": Trial(
         _JOINT,
-        seeds=3,
+        seeds=2,
         changes={"layer_decay": 1.0, "encoder_lr": 3e-4},  # as before such rates
     ),
 }

@@ -87,7 +87,9 @@ def complete(
                 str(store.folder.resolve()),
                 keep,
                 *before,
-                key=f"{run.route} #{run.seed} {run.id[:12]}",
+                # Of two kinds: what Dask has never seen it deals out to workers before they are
+                # free, and in long runs never again, so that a free one would not get any.
+                key=("run after" if before else "run", f"{run.route} #{run.seed} {run.id[:12]}"),
                 pure=False,
                 retries=0,
                 priority=-len(futures),  # in this order: Dask alone may leave a long run to the end

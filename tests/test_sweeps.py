@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -99,6 +100,28 @@ def test_models_are_kept_where_they_are_wanted(workers: Client, tmp_path: Path) 
     assert run.id in store and not (tmp_path / "models" / run.id).exists()
     assert complete([run], store, scheduler=address(workers), keep=True) == []
     assert (tmp_path / "models" / run.id / "model.json").is_file()
+
+
+def test_runs_wait_for_whoever_is_free_first(workers: Client, tmp_path: Path) -> None:
+    """And not each for one worker: a free one has nothing to do while another is busy for long."""
+
+    def states(dask_scheduler: Any = None) -> Counter[str]:
+        tasks = dask_scheduler.tasks.values()
+        return Counter(task.state for task in tasks if task.prefix.name == "run")
+
+    held = [workers.submit(time.sleep, 4, key=("held", n)) for n in range(2)]
+    runs = [plan("scratch > pos:20@world", RECIPE, seed) for seed in range(20, 28)]
+    failures: list[Failure] = []
+
+    def train() -> None:
+        failures.extend(complete(runs, Store(tmp_path), scheduler=address(workers)))
+
+    thread = threading.Thread(target=train)
+    thread.start()
+    until(lambda: workers.run_on_scheduler(states).total() == len(runs))
+    assert workers.run_on_scheduler(states)["queued"] >= 4
+    thread.join()
+    assert failures == [] and len(Store(tmp_path)) == len(runs) and held
 
 
 def test_only_beginnings_that_two_have_in_common_are_kept(tmp_path: Path) -> None:

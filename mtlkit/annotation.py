@@ -79,7 +79,7 @@ class Annotator:
 
         A few thousand words are held at a time.
         """
-        read = map(self._encode, _portions(sentences))  # here: a tokenizer is no two threads'
+        read = map(self._encode, _portions(sentences))  # in one thread: a tokenizer is no two's
         for annotated in machine.side_by_side(self._annotate, read):
             yield from annotated
 

@@ -3,8 +3,9 @@
 import contextlib
 import ctypes
 import os
+import queue
+import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
@@ -112,23 +113,40 @@ def side_by_side(function: Callable[[_Item], _Result], items: Iterable[_Item]) -
     """What a function makes of each item, in their order; on a CPU, one item a core at a time.
 
     Several small computations of one thread each are done sooner than one after the other by
-    threads that wait for each other at every operation.  No more items are read ahead than are
-    computed.  Where torch has one thread, or a GPU computes, this is `map`.
+    threads that wait for each other at every operation.  Items are read by a thread of their own, a
+    few ahead, so that a result does not wait for an item that has not come yet.  Where torch has
+    one thread, or a GPU computes, this is `map`.
     """
     threads = torch.get_num_threads()
     if threads == 1 or device().type != "cpu":
         yield from map(function, items)
         return
-    ahead: deque[Future[_Result]] = deque()
-    try:
-        with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+    ahead: queue.Queue[Future[_Result] | None] = queue.Queue(threads)
+    pool = ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,))
+    stopped = threading.Event()
+
+    def read() -> None:
+        try:
             for item in items:
-                ahead.append(pool.submit(function, item))
-                if len(ahead) > threads:
-                    yield ahead.popleft().result()
-            while ahead:
-                yield ahead.popleft().result()
+                if stopped.is_set():
+                    return
+                ahead.put(pool.submit(function, item))
+        except BaseException as error:  # raised where results are asked for
+            failed: Future[_Result] = Future()
+            failed.set_exception(error)
+            ahead.put(failed)
+        ahead.put(None)
+
+    threading.Thread(target=read, daemon=True).start()  # it may wait for an item that never comes
+    try:
+        while (future := ahead.get()) is not None:
+            yield future.result()
     finally:
+        stopped.set()
+        with contextlib.suppress(queue.Empty):
+            while True:
+                ahead.get_nowait()  # the reader may wait for room
+        pool.shutdown(cancel_futures=True)
         torch.set_num_threads(threads)  # threads that begin later have the number that was set last
 
 

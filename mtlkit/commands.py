@@ -167,7 +167,8 @@ def bench(options: argparse.Namespace) -> int:
     kind = str(machine.precision("auto")).removeprefix("torch.")
     if options.quality:
         captions = {
-            "quality": f"Test scores with all labels, default recipe, {kind}; seconds of a thread.",
+            "quality": "Test scores with all labels, default recipe and variants, "
+            f"{kind}; seconds of a thread.",
             "names": "What became of the names of GUM's test: how many, seen in training or new.",
             "convergence": "Scores on dev along training; seconds of one thread.",
             "worth": "Points of dev that the default recipe has over variants: mean [range].",

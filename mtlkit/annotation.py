@@ -77,7 +77,7 @@ class Annotator:
     def __call__(self, sentences: Iterable[conllu.Sentence]) -> Iterator[conllu.Sentence]:
         """The sentences, in their order, with what the model predicts in place of their own.
 
-        A few thousand words are held at a time.
+        Ten thousand words for each core, and a few times that waiting, are held at a time.
         """
         read = map(self._encode, _portions(sentences))  # in one thread: a tokenizer is no two's
         for annotated in machine.side_by_side(self._annotate, read):
@@ -97,7 +97,7 @@ class Annotator:
 
 
 def _portions(sentences: Iterable[conllu.Sentence]) -> Iterator[list[conllu.Sentence]]:
-    """The sentences, a few thousand words at a time."""
+    """The sentences, about ten thousand words at a time."""
     held: list[conllu.Sentence] = []
     words = 0
     for sentence in sentences:

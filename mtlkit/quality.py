@@ -77,9 +77,9 @@ def measure(
     -------
     quality
         A row a score: trial, seed, on, task, metric, score, and the seconds of one thread that
-        training took.  On: ``test``; for names ``test, free tags``, where each tag is the best of
-        its own, whatever stands before it; and, if nothing of the recipe is changed, the subset
-        beyond and ``test, int8``.
+        training took.  On: ``test``; the trial's subset beyond; for names ``test, free tags``,
+        where each tag is the best of its own, whatever stands before it; and, if nothing of the
+        recipe is changed and a CPU computes, ``test, int8``.
     names
         For trials with names, a row a seed, novelty of the name and outcome: how many on test.
     convergence

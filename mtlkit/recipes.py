@@ -4,17 +4,20 @@ A `Run` is route, recipe, seed and the corpora's checksums; its id is a hash of 
 """
 
 import hashlib
+import inspect
 import json
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, fields, replace
-from typing import Annotated, Any, Self, get_args
+from typing import Annotated, Any, Self, TypeVar, get_args
 
 from mtlkit.routes import TASKS, Route, RouteError, unknown
 
-__all__ = ["Recipe", "Run"]
+__all__ = ["Recipe", "Run", "made"]
+
+_Method = TypeVar("_Method")
 
 _LATER = {"averaging": 0.0, "decoding": "argmax", "layer_decay": 1.0, "spelling": "shape"}
 """Fields that recipes have not always had, and what was done before: so it is where they are not
@@ -163,3 +166,34 @@ class Run:
                 raise RouteError(f"{what} of another version of mtlkit: missing or new is {wrong}")
         route, recipe = Route.parse(data["route"]), Recipe().replace(**settings)
         return cls(route, recipe, data["seed"], tuple(data["corpora"].items()))
+
+
+def made(
+    what: str, text: str, methods: Mapping[str, Callable[..., _Method]], **given: Any
+) -> _Method:
+    """A method by its name, with its settings: ``cagrad:c=0.4`` is ``methods["cagrad"](c=0.4)``.
+
+    Settings are numbers, and the method's own keyword arguments; one that has ``**settings`` takes
+    any.  ``given`` are the arguments that are no settings.  `RouteError` for a name or a setting
+    that there is not; ``what`` says there what kind of method it is.
+    """
+    name, _, rest = text.partition(":")
+    if name not in methods:
+        raise RouteError(unknown(what, name, methods))
+    settings: dict[str, float] = {}
+    for part in rest.split(",") if rest else ():
+        key, _, value = part.partition("=")
+        try:
+            settings[key] = float(value)
+        except ValueError:
+            rule = f"expected settings as in {name}:key=1,other=0.5"
+            raise RouteError(f"{what} {text!r} has {part!r}: {rule}") from None
+    known = inspect.signature(methods[name]).parameters
+    free = any(p.kind is p.VAR_KEYWORD for p in known.values())
+    own = [key for key, p in known.items() if key not in given and p.kind is p.KEYWORD_ONLY]
+    if wrong := [key for key in settings if key not in own and (key in given or not free)]:
+        raise RouteError(unknown(f"setting of {name}", wrong[0], own))
+    try:
+        return methods[name](**given, **settings)
+    except ValueError as error:
+        raise RouteError(f"{what} {text!r}: {error}") from None

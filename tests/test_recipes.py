@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies import some_recipes, some_runs
 
-from mtlkit.recipes import Recipe, Run
+from mtlkit.recipes import Recipe, Run, made
 from mtlkit.routes import TASKS, Route, RouteError
 
 # ---- recipes
@@ -225,3 +225,41 @@ def test_runs_that_cannot_be_say_why() -> None:
 def test_two_updates_budgets_of_zero_are_no_training() -> None:
     with pytest.raises(RouteError, match="epochs and min_updates are both 0"):
         Recipe(epochs=0, min_updates=0)
+
+
+# ---- methods by name
+
+
+def _pull(tasks: list[str], *, c: float = 0.5, beta: float = 1.0) -> tuple[list[str], float, float]:
+    if c < 0:
+        raise ValueError(f"c is {c:g}: expected 0 or more")
+    return tasks, c, beta
+
+
+def _free(tasks: list[str], **settings: float) -> dict[str, float]:
+    return settings
+
+
+_METHODS: dict[str, Any] = {"pull": _pull, "free": _free}
+
+
+def test_a_method_is_made_from_its_name_and_settings() -> None:
+    assert made("weighting", "pull", _METHODS, tasks=["a"]) == (["a"], 0.5, 1.0)
+    assert made("weighting", "pull:beta=2,c=1e-3", _METHODS, tasks=["a"]) == (["a"], 1e-3, 2.0)
+    assert made("weighting", "free:pos=2,ner=1", _METHODS, tasks=[]) == {"pos": 2.0, "ner": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("pul", "unknown weighting 'pul': did you mean 'pull'?"),
+        ("pull:d=1", "unknown setting of pull 'd': expected one of c, beta"),
+        ("pull:tasks=1", "unknown setting of pull 'tasks': expected one of c, beta"),
+        ("pull:c", "weighting 'pull:c' has 'c': expected settings as in pull:key=1,other=0.5"),
+        ("pull:c=x", "weighting 'pull:c=x' has 'c=x': expected settings as in pull:key=1"),
+        ("pull:c=-1", "weighting 'pull:c=-1': c is -1: expected 0 or more"),
+    ],
+)
+def test_a_method_that_cannot_be_says_why(text: str, message: str) -> None:
+    with pytest.raises(RouteError, match=f"^{re.escape(message)}"):
+        made("weighting", text, _METHODS, tasks=[])

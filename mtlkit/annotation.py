@@ -9,13 +9,13 @@ from typing import Any, Self
 import torch
 from torch import nn
 
-from mtlkit import conllu, corpora, layers, machine, sharing
+from mtlkit import conllu, corpora, layers, machine, networks
 from mtlkit.batching import Item, encode
 from mtlkit.corpora import Example
 from mtlkit.evaluation import Evaluator, Scores, predict
+from mtlkit.networks import ModelError, Network
 from mtlkit.recipes import Recipe, Run
 from mtlkit.routes import RouteError
-from mtlkit.sharing import HardSharing, ModelError
 
 __all__ = ["FILE_TASKS", "Annotator", "score_file"]
 
@@ -41,9 +41,7 @@ class Annotator:
         This changes the network that is given.
     """
 
-    def __init__(
-        self, network: HardSharing, recipe: Recipe, *, precision: str | None = None
-    ) -> None:
+    def __init__(self, network: Network, recipe: Recipe, *, precision: str | None = None) -> None:
         self.tasks = [task for task in network.labels if task in FILE_TASKS]
         if precision == "int8":
             _quantize(network)
@@ -60,7 +58,7 @@ class Annotator:
         Raises `ModelError` if it is not a whole one, or has no task for a CoNLL-U file.
         """
         machine.reuse_memory()
-        facts = sharing.description(folder)
+        facts = networks.description(folder)
         try:
             run = Run.from_json(facts["run"])
         except (RouteError, KeyError, TypeError, AttributeError) as error:
@@ -71,7 +69,7 @@ class Annotator:
         if not set(FILE_TASKS) & set(facts.get("labels", ())):
             has = ", ".join(facts.get("labels", ())) or "nothing"
             raise ModelError(f"{folder} has heads for {has}: none that a CoNLL-U file has")
-        network, _ = sharing.load(folder, recipe=run.recipe, seed=run.seed)
+        network, _ = networks.load(folder, recipe=run.recipe, seed=run.seed)
         return cls(network, run.recipe, precision=precision)
 
     def __call__(self, sentences: Iterable[conllu.Sentence]) -> Iterator[conllu.Sentence]:
@@ -110,7 +108,7 @@ def _portions(sentences: Iterable[conllu.Sentence]) -> Iterator[list[conllu.Sent
         yield held
 
 
-def _quantize(network: HardSharing) -> None:
+def _quantize(network: Network) -> None:
     """Round the weights of the encoder's matrix products to eight bits, in place."""
     layers.join(network.encoder.transformer)
     with warnings.catch_warnings():

@@ -15,7 +15,6 @@ from jaxtyping import Bool, Int
 from torch import Tensor
 
 from mtlkit.corpora import Example
-from mtlkit.recipes import Recipe
 from mtlkit.routes import TASKS
 from mtlkit.tokenization import Encoding, Subwords
 
@@ -29,7 +28,6 @@ __all__ = [
     "collate",
     "encode",
     "mask_subwords",
-    "schedule",
     "stratify",
 ]
 
@@ -181,39 +179,6 @@ def buckets(
     if rng is not None:
         rng.shuffle(batches)
     return batches
-
-
-def schedule(
-    strata: Sequence[Stratum], recipe: Recipe, *, seed: int, pretraining: bool
-) -> list[tuple[int, np.ndarray]]:
-    """Every update of a stage, in order: (index of the stratum, indices of its sentences).
-
-    Stratum *s* with :math:`B_s` batches an epoch brings
-    :math:`\\max(\\text{min_updates}, \\text{epochs} \\cdot B_s)` updates to the stage's budget.
-    The budget is then shared out with :math:`p_s \\propto B_s^{1/\\tau}` (temperature sampling:
-    Arivazhagan et al. 2019, section 4.2): :math:`\\tau = 1` is proportional to size, infinity is
-    uniform.  A stage of masked language modelling alone has ``mlm_updates`` updates.
-
-    The whole list is a function of its arguments, so an interrupted stage knows where it was.
-    """
-    rng = np.random.default_rng([seed, 0x5C4ED])
-    lengths = [[len(item.encoding.ids) for item in stratum.items] for stratum in strata]
-    tokens = recipe.mlm_tokens if pretraining else recipe.batch_tokens
-    epoch = np.array([len(buckets(size, tokens=tokens)) for size in lengths])
-    if pretraining:
-        budget = float(recipe.mlm_updates)
-    else:
-        budget = float(np.maximum(recipe.min_updates, recipe.epochs * epoch).sum())
-    shares = epoch ** (1 / recipe.temperature)
-    counts = np.maximum(1, np.round(budget * shares / shares.sum())).astype(int)
-    queues = []
-    for size, count in zip(lengths, counts, strict=True):
-        queue: list[np.ndarray] = []
-        while len(queue) < count:
-            queue.extend(buckets(size, tokens=tokens, rng=rng))
-        queues.append(iter(queue))
-    turns = rng.permutation(np.repeat(np.arange(len(strata)), counts))
-    return [(int(turn), next(queues[turn])) for turn in turns]
 
 
 def _pad(rows: Sequence[Sequence[int] | np.ndarray], value: int) -> Tensor:

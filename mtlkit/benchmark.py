@@ -24,9 +24,9 @@ from mtlkit import corpora, encoders, machine, sources
 from mtlkit.annotation import Annotator
 from mtlkit.conllu import Sentence, Word
 from mtlkit.corpora import Example
+from mtlkit.networks import Network
 from mtlkit.recipes import Recipe
 from mtlkit.routes import Route, Task
-from mtlkit.sharing import HardSharing
 from mtlkit.training import Stage, fit
 
 __all__ = ["COLUMNS", "LENGTHS", "SIZES", "TASKS", "corpus", "measure"]
@@ -116,7 +116,7 @@ def _tasks(corpus: str, names: Sequence[str]) -> tuple[Task, ...]:
     return Route.parse(f"scratch > {text}").stages[0].tasks
 
 
-def _pass(model: HardSharing, examples: Mapping[str, tuple[Example, ...]]) -> dict[str, Any]:
+def _pass(model: Network, examples: Mapping[str, tuple[Example, ...]]) -> dict[str, Any]:
     """Train one pass, and score one sentence, which takes no time; the ledger."""
     one = {task: found[:1] for task, found in examples.items()}
     return fit(model, Stage(train=examples, dev=one, seen=one), _ONE_PASS, seed=0)[1]
@@ -135,9 +135,9 @@ def _examples(
     return found
 
 
-def _model(corpus: str, start: str, tasks: Sequence[str], recipe: Recipe) -> HardSharing:
+def _model(corpus: str, start: str, tasks: Sequence[str], recipe: Recipe) -> Network:
     encoder = encoders.build(start, texts=(), recipe=recipe, seed=0)
-    model = HardSharing(encoder, recipe, seed=0)
+    model = Network(encoder, recipe, seed=0)
     for task in _tasks(corpus, tasks):
         model.add(task.name, corpora.label_names(task))
     return model
@@ -180,7 +180,7 @@ def _row(sentences: int, subwords: int, seconds: float, operations: int, limit: 
     }  # fmt: skip
 
 
-def weights(model: HardSharing) -> int:
+def weights(model: Network) -> int:
     """How many weights the encoder's matrix products have."""
     layers = (m for m in model.encoder.transformer.modules() if isinstance(m, nn.Linear))
     return sum(layer.weight.numel() for layer in layers)

@@ -67,7 +67,7 @@ def train(options: argparse.Namespace) -> int:
     from mtlkit import (  # seconds, which a typing error does not cost
         corpora,
         machine,
-        sharing,
+        networks,
         study,
     )
 
@@ -97,7 +97,7 @@ def train(options: argparse.Namespace) -> int:
         test = study.test(model, run)[0]
         facts = {"run": run.to_json(), "history": history, "ledger": ledger}
         shutil.rmtree(part / "model", ignore_errors=True)
-        sharing.save(model, part / "model", {**facts, "scores": {"test": test}})
+        networks.save(model, part / "model", {**facts, "scores": {"test": test}})
         os.replace(part / "model", out)
         shutil.rmtree(part)
     finally:

@@ -2,7 +2,7 @@
 
 import contextlib
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -19,19 +19,26 @@ from mtlkit.published import EncoderError
 from mtlkit.recipes import Recipe
 from mtlkit.tokenization import SHAPES, Subwords, train_tokenizer
 
-__all__ = ["Encoder", "EncoderError", "States", "build", "parameters"]
+__all__ = ["Branch", "Encoder", "EncoderError", "States", "build", "parameters"]
 
 
 class States:
-    """What heads read of a batch: each is computed when it is first asked for."""
+    """What heads read of a batch: each is computed when it is first asked for.
+
+    ``layers``: the embedding and the outputs of the layers that are read, from the lowest on.
+    """
 
     def __init__(
         self,
         encoder: "Encoder",
         batch: Batch,
-        layers: tuple[Float[Tensor, "batch subword hidden"], ...],
+        layers: Sequence[Float[Tensor, "batch subword hidden"]],
     ) -> None:
         self._encoder, self._batch, self._layers = encoder, batch, layers
+
+    def branch(self) -> "Branch":
+        """The same states, cut from the trunk, for one task."""
+        return Branch(self)
 
     @property
     def subwords(self) -> Float[Tensor, "batch subword hidden"]:
@@ -41,9 +48,18 @@ class States:
     @cached_property
     def mixed(self) -> Float[Tensor, "batch subword hidden"]:
         """The learnt mixture of all layers, each normalised."""
-        shares, width = self._encoder.mixture.softmax(0), (self._encoder.hidden,)
+        shares = self._encoder.mixture[: len(self._layers)].softmax(0)
         parts = zip(shares, self._layers, strict=True)
+        width = (self._encoder.hidden,)
         return sum((share * layer_norm(layer, width) for share, layer in parts), torch.zeros(()))
+
+    def up_to(self, layer: int) -> "States":
+        """The same without what lies above a layer; the embedding is layer 0."""
+        return States(self._encoder, self._batch, self._layers[: layer + 1])
+
+    def turned(self, turn: Callable[["States"], Tensor]) -> "States":
+        """The same, with another mixture: what ``turn`` makes of these states."""
+        return _Turned(self, turn)
 
     @cached_property
     def words(self) -> Float[Tensor, "batch word hidden"]:
@@ -61,6 +77,44 @@ class States:
         """A vector a sentence: the mean of its sub-words."""
         seen = self._batch.mask[..., None].to(self.mixed.dtype)
         return (self.mixed * seen).sum(1) / seen.sum(1)
+
+
+class _Turned(States):
+    def __init__(self, states: States, turn: Callable[[States], Tensor]) -> None:
+        super().__init__(states._encoder, states._batch, states._layers)
+        self._states, self._turn = states, turn
+
+    @cached_property
+    def mixed(self) -> Float[Tensor, "batch subword hidden"]:
+        return self._turn(self._states)
+
+
+class Branch(States):
+    """A task's own copy of the states, whose gradient stays apart from other tasks'.
+
+    What a head reads is cut from the trunk: after the task's loss has gone backward, the gradient
+    waits at the cuts, and a second backward takes it, or what was made of it, through the trunk.
+    """
+
+    def __init__(self, states: States) -> None:
+        super().__init__(states._encoder, states._batch, states._layers)
+        self._states = states
+
+    @cached_property
+    def subwords(self) -> Float[Tensor, "batch subword hidden"]:
+        """As in the trunk."""
+        return self._states.subwords.detach().requires_grad_()
+
+    @cached_property
+    def mixed(self) -> Float[Tensor, "batch subword hidden"]:
+        """As in the trunk."""
+        return self._states.mixed.detach().requires_grad_()
+
+    @property
+    def cuts(self) -> list[tuple[Tensor, Tensor]]:
+        """What the head has read: (in the trunk, the task's copy)."""
+        read = [name for name in ("subwords", "mixed") if name in vars(self)]
+        return [(getattr(self._states, name), vars(self)[name]) for name in read]
 
 
 class Encoder(nn.Module):
@@ -85,13 +139,18 @@ class Encoder(nn.Module):
         for module in transformer.modules():
             if isinstance(module, nn.Dropout):
                 module.p = recipe.dropout
-        self._dropout = recipe.dropout
+        self.dropout = recipe.dropout
         self.fresh = False  # whether its weights are random: of scratch, until it is trained
 
     @property
     def device(self) -> torch.device:
         """Where the encoder computes."""
         return self.mixture.device
+
+    @property
+    def drops(self) -> bool:
+        """Whether the transformer is in training and has dropout."""
+        return self.training and self.dropout > 0
 
     @property
     def layers(self) -> nn.ModuleList:
@@ -114,10 +173,8 @@ class Encoder(nn.Module):
 
     def forward(self, batch: Batch) -> States:
         """Encode a padded batch."""
-        drops = self.training and self._dropout > 0
-        return States(
-            self, batch, hidden_states(self.transformer, batch.ids, batch.mask, drops=drops)
-        )
+        layers = hidden_states(self.transformer, batch.ids, batch.mask, drops=self.drops)
+        return States(self, batch, layers)
 
     def tune(self, tuning: str) -> None:
         """Choose what learns: ``full``, ``frozen``, or ``last:k`` for the last *k* layers."""
@@ -153,8 +210,13 @@ class Encoder(nn.Module):
 
     def save(self, folder: Path) -> None:
         """Write a folder that plain ``AutoModel.from_pretrained`` reads."""
+        weights = {
+            name.replace(".base_layer", ""): value  # what adapters wrap has its usual name
+            for name, value in self.transformer.state_dict().items()
+            if ".lora_" not in name
+        }
         with published.quiet():
-            self.transformer.save_pretrained(folder)
+            self.transformer.save_pretrained(folder, state_dict=weights)
             self.subwords.tokenizer.save_pretrained(folder)
 
 

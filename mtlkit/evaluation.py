@@ -10,9 +10,9 @@ from mtlkit import metrics
 from mtlkit.batching import Item, buckets, collate, encode, mask_subwords
 from mtlkit.corpora import Example
 from mtlkit.machine import autocast, side_by_side
+from mtlkit.networks import Network
 from mtlkit.recipes import Recipe
 from mtlkit.routes import TASKS
-from mtlkit.sharing import HardSharing
 
 __all__ = ["Evaluator", "Scores", "error", "predict", "primary"]
 
@@ -38,7 +38,7 @@ def error(task: str, scores: Scores) -> float:
 
 
 def predict(
-    model: HardSharing,
+    model: Network,
     examples: Sequence[Example],
     tasks: Sequence[str],
     recipe: Recipe,
@@ -81,7 +81,7 @@ def predict(
 class Evaluator:
     """Scores a model on fixed sentences; encodes them once."""
 
-    def __init__(self, examples: Mapping[str, Sequence[Example]], model: HardSharing) -> None:
+    def __init__(self, examples: Mapping[str, Sequence[Example]], model: Network) -> None:
         pools: dict[Any, tuple[Sequence[Example], list[str]]] = {}
         for task, sentences in examples.items():  # tasks on the same sentences share a pass
             key = tuple((example.id, example.words) for example in sentences)
@@ -92,7 +92,7 @@ class Evaluator:
         ]
 
     def __call__(
-        self, model: HardSharing, recipe: Recipe
+        self, model: Network, recipe: Recipe
     ) -> tuple[Scores, dict[str, dict[str, list[metrics.Counts]]]]:
         """Scores, and the counts of every sentence behind them (task to metric to counts)."""
         scores: Scores = {}

@@ -11,11 +11,11 @@ import torch
 
 from mtlkit import DATA, figures
 from mtlkit.evaluation import primary
+from mtlkit.networks import Network, load
 from mtlkit.profiles import PROFILES, ProfileError, Target
 from mtlkit.recipes import Run
 from mtlkit.results import OWN_RESULTS_ONLY, Store, find_root
 from mtlkit.routes import Route
-from mtlkit.sharing import HardSharing, load
 from mtlkit.statistics import Comparison, compare
 from mtlkit.study import execute, plan
 from mtlkit.sweeps import complete
@@ -221,7 +221,7 @@ class Lab:
             )
         return compare(pairs[f"{score}_a"], pairs[f"{score}_b"], rng=np.random.default_rng(0))
 
-    def model(self, run: Run) -> HardSharing:
+    def model(self, run: Run) -> Network:
         """The trained model of a run, in this process; trained first if nobody has kept it."""
         folder = self.store.folder / "models" / run.id
         if not (folder / "model.json").is_file():

@@ -6,7 +6,7 @@ queries and keys, rotations are looked up, and under autocast all that passes fr
 stays in its precision.  Other models, and layers with dropout, go through their own forward.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from functools import lru_cache
 from typing import Any
 
@@ -15,7 +15,10 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn.functional import gelu, layer_norm, linear
 
-__all__ = ["hidden_states", "join"]
+__all__ = ["Walk", "hidden_states", "join", "walk"]
+
+Walk = Generator[Float[Tensor, "batch subword hidden"], Tensor | None, None]
+"""The embedding, then the output of each layer; what is sent back goes on in its place."""
 
 _MASKED = -1e4
 """Added to the scores of padding: e to that power is 0 in fp32 and in bf16."""
@@ -32,11 +35,24 @@ def hidden_states(
 
     ``drops``: the model is in training and has dropout.
     """
-    written = _WRITTEN.get(type(transformer).__name__)
-    if written is None or drops or not _usual(transformer.config):
+    steps = None if drops else walk(transformer, ids, mask)
+    if steps is None:
         output = transformer(ids, attention_mask=mask.long(), output_hidden_states=True)
         return tuple(output.hidden_states)
-    return tuple(written(transformer, ids, None if mask.all() else mask))
+    return tuple(steps)
+
+
+def walk(
+    transformer: Any, ids: Int[Tensor, "batch subword"], mask: Bool[Tensor, "batch subword"]
+) -> Walk | None:
+    """`hidden_states` one at a time, so that a layer's output can be changed before the next one.
+
+    None for a model that is not written out here.
+    """
+    written = _WRITTEN.get(type(transformer).__name__)
+    if written is None or not _usual(transformer.config):
+        return None
+    return written(transformer, ids, None if mask.all() else mask)
 
 
 def _usual(config: Any) -> bool:
@@ -73,23 +89,32 @@ def _attend(
 
 def _bert(
     model: Any, ids: Int[Tensor, "batch subword"], mask: Bool[Tensor, "batch subword"] | None
-) -> list[Float[Tensor, "batch subword hidden"]]:
+) -> Walk:
     """Devlin et al. 2019: each layer normalises what it adds to."""
     table, config = model.embeddings, model.config
     places = (
         table.position_embeddings.weight[: ids.shape[1]] + table.token_type_embeddings.weight[0]
     )
     x = _precision(table.LayerNorm(table.word_embeddings(ids) + places))
-    states, heads = [x], config.num_attention_heads
+    x, heads = _or((yield x), x), config.num_attention_heads
     for layer in model.encoder.layer:
         own, after = layer.attention.self, layer.attention.output
-        qkv = own.joint(x) if hasattr(own, "joint") else linear(x, *_joint(own))
+        if hasattr(own, "joint"):
+            qkv = own.joint(x)
+        elif type(own.query) is torch.nn.Linear:
+            qkv = linear(x, *_joint(own))
+        else:  # more than their weights: adapted
+            qkv = torch.cat([own.query(x), own.key(x), own.value(x)], -1)
         q, k, v = qkv.unflatten(-1, (3, heads, -1)).permute(2, 0, 3, 1, 4)
         x = _normal(after.LayerNorm, after.dense(_attend(q, k, v, mask)) + x)
         inner = gelu(layer.intermediate.dense(x))
         x = _normal(layer.output.LayerNorm, layer.output.dense(inner) + x)
-        states.append(x)
-    return states
+        x = _or((yield x), x)
+
+
+def _or(sent: Tensor | None, x: Tensor) -> Tensor:
+    """What was sent in a state's place, or the state."""
+    return x if sent is None else sent
 
 
 def _joint(attention: Any) -> tuple[Float[Tensor, "parts hidden"], Float[Tensor, "parts"]]:
@@ -115,11 +140,11 @@ def join(transformer: Any) -> None:
 
 def _modern_bert(
     model: Any, ids: Int[Tensor, "batch subword"], mask: Bool[Tensor, "batch subword"] | None
-) -> list[Float[Tensor, "batch subword hidden"]]:
+) -> Walk:
     """Warner et al. 2024: normalised before each layer, rotary positions, gated units."""
     config = model.config
     x = _precision(model.embeddings.norm(model.embeddings.tok_embeddings(ids)))
-    states, heads = [x], config.num_attention_heads
+    x, heads = _or((yield x), x), config.num_attention_heads
     theta = config.rope_parameters["full_attention"]["rope_theta"]
     half = config.hidden_size // heads // 2
     cos, sin = _rotations(ids.shape[1], half, theta, x.dtype, x.device)
@@ -131,9 +156,9 @@ def _modern_bert(
         x = x + layer.attn.Wo(_attend(q, k, v, mask))
         inner, gate = layer.mlp.Wi(_normal(layer.mlp_norm, x)).chunk(2, -1)
         x = x + layer.mlp.Wo(gelu(inner) * gate)
-        states.append(x)
-    states[-1] = _normal(model.final_norm, x)
-    return states
+        if layer is model.layers[-1]:
+            x = _normal(model.final_norm, x)
+        x = _or((yield x), x)
 
 
 def _normal(norm: torch.nn.LayerNorm, x: Tensor) -> Tensor:
@@ -156,7 +181,7 @@ def _rotations(
         return torch.cat([cos, cos], -1), torch.cat([-sin, sin], -1)
 
 
-_WRITTEN: dict[str, Callable[..., list[Tensor]]] = {
+_WRITTEN: dict[str, Callable[..., Walk]] = {
     "BertModel": _bert,
     "ModernBertModel": _modern_bert,
 }

@@ -10,14 +10,14 @@ from typing import Any
 
 import pandas as pd
 
-from mtlkit import corpora, machine, metrics, sharing
+from mtlkit import corpora, machine, metrics, networks
 from mtlkit.annotation import Annotator
 from mtlkit.corpora import Example
 from mtlkit.evaluation import Evaluator, Scores, predict, primary
+from mtlkit.networks import Network
 from mtlkit.recipes import Recipe, Run
 from mtlkit.results import Store
 from mtlkit.routes import Route
-from mtlkit.sharing import HardSharing
 from mtlkit.study import plan
 from mtlkit.sweeps import complete
 
@@ -99,7 +99,7 @@ def measure(
     rows: dict[str, list[dict[str, Any]]] = {"quality": [], "names": [], "convergence": []}
     for (name, seed), run in runs.items():
         record = store.load(run.id)
-        network, _ = sharing.load(store.folder / "models" / run.id, recipe=run.recipe, seed=seed)
+        network, _ = networks.load(store.folder / "models" / run.id, recipe=run.recipe, seed=seed)
         network.to(machine.device())
         found = {
             "convergence": _convergence(record),
@@ -113,7 +113,7 @@ def measure(
 
 
 def _scores(
-    record: Mapping[str, Any], network: HardSharing, run: Run, trial: Trial
+    record: Mapping[str, Any], network: Network, run: Run, trial: Trial
 ) -> list[dict[str, Any]]:
     sets = {"test": record["scores"]["test"], **_others(network, run, trial)}
     return [
@@ -125,7 +125,7 @@ def _scores(
     ]
 
 
-def _names(network: HardSharing, run: Run) -> list[dict[str, Any]]:
+def _names(network: Network, run: Run) -> list[dict[str, Any]]:
     test = _sets(run, None)["ner"]
     tags = predict(network, test, ["ner"], run.recipe)["ner"]
     counts = name_outcomes(test, tags, known=_known(run))
@@ -144,7 +144,7 @@ def _convergence(record: Mapping[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
-def _others(network: HardSharing, run: Run, trial: Trial) -> dict[str, Scores]:
+def _others(network: Network, run: Run, trial: Trial) -> dict[str, Scores]:
     """Scores beside those of test: beyond the corpus, with free tags, in int8 (the last of all)."""
     found: dict[str, Scores] = {}
     test = _sets(run, None)

@@ -19,7 +19,11 @@ __all__ = ["Recipe", "Run", "made"]
 
 _Method = TypeVar("_Method")
 
-_LATER = {"averaging": 0.0, "decoding": "argmax", "layer_decay": 1.0, "spelling": "shape"}
+_LATER = {
+    "averaging": 0.0, "decoding": "argmax", "layer_decay": 1.0, "spelling": "shape",
+    "sampling": "temperature", "mixing": "alternating", "surgery": "none",
+    "space": "representations", "lookahead": 0,
+}  # fmt: skip
 """Fields that recipes have not always had, and what was done before: so it is where they are not
 said, and a run that does so has the name that it always had."""
 
@@ -43,6 +47,11 @@ class Recipe:
     - weight_decay, clip: decoupled; largest gradient norm; of Devlin 2019 (A.2) and its code
     - dropout, head_dropout: in the encoder, none (ours: faster); in heads (Devlin 2019, A.2)
     - sharing, weighting: of parameters, "hard" (Caruana 1997); of losses, "uniform" (Kurin 2022)
+    - surgery: of conflicting gradients, "none": their sum (Kurin 2022), or a method of `surgery`
+    - space: of surgery, "representations" (ours: one backward), "parameters" (Yu 2020, algorithm 1)
+    - lookahead: measure tasks' affinity every so many updates, 0 for never (Fifty 2021, section 3)
+    - mixing: batches of one kind of sentences take turns, "alternating" (Liu 2019), or are "joint"
+    - sampling: whose turn it is: by "temperature" alone (Arivazhagan 2019), "annealed", "dynamic"
     - temperature: tasks are drawn by size ** (1 / temperature); inf is uniform (Arivazhagan 2019)
     - tuning: of the encoder, "full" (Devlin 2019), "frozen" (Peters 2019), "last:N" (Lee 2019)
     - averaging: share of a stage's updates, the last ones, whose mean is its end (Izmailov 2018)
@@ -70,6 +79,11 @@ class Recipe:
     head_dropout: Annotated[float, 0, 0.99] = 0.1
     sharing: Annotated[str, "[a-z][a-z0-9_.:=,-]*"] = "hard"
     weighting: Annotated[str, "[a-z][a-z0-9_.:=,-]*"] = "uniform"
+    surgery: Annotated[str, "[a-z][a-z0-9_.:=,-]*"] = "none"
+    space: Annotated[str, "representations|parameters"] = "representations"
+    lookahead: Annotated[int, 0, 1e9] = 0
+    mixing: Annotated[str, "alternating|joint"] = "alternating"
+    sampling: Annotated[str, "[a-z][a-z0-9_.:=,-]*"] = "temperature"
     temperature: Annotated[float, 0.01, math.inf] = 1.0
     tuning: Annotated[str, "full|frozen|last:[1-9][0-9]*"] = "full"
     averaging: Annotated[float, 0, 1] = 0.0

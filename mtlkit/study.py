@@ -21,14 +21,17 @@ import torch
 from filelock import FileLock
 from tqdm import tqdm
 
-from mtlkit import corpora, encoders, knobs, machine, sharing
+from mtlkit import corpora, encoders, knobs, machine, networks
 from mtlkit.corpora import Example
 from mtlkit.evaluation import Evaluator, Scores, primary
 from mtlkit.metrics import Counts
+from mtlkit.networks import Network
 from mtlkit.recipes import Recipe, Run
 from mtlkit.results import Record, Store
-from mtlkit.routes import TASKS, Route, RouteError, Task
-from mtlkit.sharing import HardSharing
+from mtlkit.routes import TASKS, Route, RouteError, Task, unknown
+from mtlkit.sampling import SAMPLINGS
+from mtlkit.sharing import SHARINGS
+from mtlkit.surgery import SURGERIES
 from mtlkit.training import Stage, fit
 from mtlkit.weighting import WEIGHTINGS
 
@@ -48,25 +51,28 @@ def plan(route: str | Route, recipe: Recipe, seed: int) -> Run:
     if not route.stages:
         raise RouteError(f"'{route}' trains nothing: add a stage, as in '{route} > ner:500'")
     trained = sorted({task.name for stage in route.stages for task in stage.tasks})
-    for name, value, known in (
-        ("target", recipe.target, [None, *trained]),
-        ("weighting", recipe.weighting, list(WEIGHTINGS)),
-        ("sharing", recipe.sharing, ["hard"]),
+    if recipe.target not in (None, *trained):
+        known = ", ".join(trained)
+        raise RouteError(f"target is {recipe.target!r}: expected one of {known} for '{route}'")
+    for name, methods in (
+        ("sharing", SHARINGS),
+        ("weighting", WEIGHTINGS),
+        ("surgery", {**SURGERIES, "none": None}),
+        ("sampling", SAMPLINGS),
     ):
-        if value not in known:
-            expected = ", ".join(each for each in known if each)
-            raise RouteError(f"{name} is {value!r}: expected one of {expected} for '{route}'")
+        if (method := getattr(recipe, name).partition(":")[0]) not in methods:
+            raise RouteError(unknown(name, method, methods))
     return Run(route, recipe, seed, corpora.checksums(route))
 
 
 _MLM_FIELDS = ("mlm_updates", "mlm_tokens", "mlm_lr", "mlm_rate", "mlm_seed")
 _TUNING_FIELDS = (
     "epochs", "min_updates", "batch_tokens", "encoder_lr", "head_lr", "head_dropout", "temperature",
-    "decoding", "layer_decay",
+    "decoding", "layer_decay", "weighting", "surgery", "space", "lookahead", "mixing", "sampling",
 )  # fmt: skip
 _UNREAD = Recipe(
     epochs=1.25, min_updates=200, batch_tokens=256, encoder_lr=3e-4, head_lr=3e-3, head_dropout=0.1,
-    temperature=1.0, decoding="argmax", layer_decay=1.0,
+    temperature=1.0, decoding="argmax", layer_decay=1.0, weighting="chance",
 )  # fmt: skip
 """What a field is where nothing reads it: not the defaults of today, so that names last."""
 
@@ -76,11 +82,11 @@ def prefix(run: Run, stages: int) -> Run:
 
     What those stages do not read has one value for all, so that runs which differ only later begin
     alike: pretraining reads no fine-tuning rate, fine-tuning no pretraining rate, and only the
-    last stage of a route is tuned in part.
+    last stage of a route is tuned in part, or shares the encoder in another way than hard.
     """
     route = run.route.prefix(stages)
     met = {task.name for stage in route.stages for task in stage.tasks}
-    unread: list[str] = ["tuning"]
+    unread: list[str] = ["tuning", "sharing"]
     if all(TASKS[task] == "mlm" for task in met):
         unread += (*_TUNING_FIELDS, "mlm_seed")
     elif not any(TASKS[task] == "mlm" for task in met):
@@ -154,7 +160,7 @@ def _stage(route: Route, number: int, recipe: Recipe, seed: int) -> Stage:
 
 def train(
     run: Run, *, folder: Path | None = None, models: Path | None = None, watch: Watch | None = None
-) -> tuple[HardSharing, list[dict[str, Any]], dict[str, Any]]:
+) -> tuple[Network, list[dict[str, Any]], dict[str, Any]]:
     """Train a run's route, stage after stage, in this process.
 
     Parameters
@@ -180,11 +186,11 @@ def train(
     plans = {n: _stage(route, n, recipe, _seed(run, n)) for n in range(begin, len(route.stages))}
     _tests(route)
     if kept is not None:
-        model, facts = sharing.load(kept, recipe=recipe, seed=run.seed)
+        model, facts = networks.load(kept, recipe=recipe, seed=run.seed)
         history, stages = facts["history"], facts["stages"]
     else:
         history, stages, encoder = [], [], _encoder(route, recipe, _seed(run, 0))
-        model = HardSharing(encoder, recipe, seed=_seed(run, 0))
+        model = Network(encoder, recipe, seed=_seed(run, 0))
     model.encoder.tune(recipe.tuning)  # now, so that a tuning that cannot be is found at once
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -192,7 +198,9 @@ def train(
         model.seed = _seed(run, number)
         for task in route.stages[number].tasks:
             model.add(task.name, () if TASKS[task.name] == "mlm" else corpora.label_names(task))
-        model.encoder.tune(recipe.tuning if number == len(route.stages) - 1 else "full")
+        last = number == len(route.stages) - 1
+        model.encoder.tune(recipe.tuning if last else "full")
+        model.share(recipe.sharing if last else "hard", [t.name for t in route.stages[number].tasks])
         entries, ledger = fit(
             model,
             plans[number],
@@ -248,7 +256,7 @@ def _encoder(route: Route, recipe: Recipe, seed: int) -> encoders.Encoder:
         raise encoders.EncoderError(f"no encoder of this recipe ({error}); {cure}") from None
 
 
-def _ledger(model: HardSharing, stages: list[dict[str, Any]], recipe: Recipe) -> dict[str, Any]:
+def _ledger(model: Network, stages: list[dict[str, Any]], recipe: Recipe) -> dict[str, Any]:
     """The budget of a run: what was spent, in the units that comparisons are made at."""
     tasks: dict[str, dict[str, int]] = {}
     for stage in stages:
@@ -263,7 +271,7 @@ def _ledger(model: HardSharing, stages: list[dict[str, Any]], recipe: Recipe) ->
         "parameters": encoders.parameters(model),
         "tuned_parameters": sum(
             p.numel()
-            for part in (model.encoder, *(model.heads[task] for task in stages[-1]["tasks"]))
+            for part in (model.encoder, model.sharing, *map(model.heads.get, stages[-1]["tasks"]))
             for p in part.parameters()
             if p.requires_grad
         ),
@@ -287,7 +295,7 @@ def environment(recipe: Recipe) -> dict[str, Any]:
     }
 
 
-def test(model: HardSharing, run: Run) -> tuple[Scores, dict[str, dict[str, list[Counts]]]]:
+def test(model: Network, run: Run) -> tuple[Scores, dict[str, dict[str, list[Counts]]]]:
     """Score the tasks of a run's last stage on test: scores, and the counts behind them."""
     return Evaluator(_tests(run.route), model)(model, run.recipe)
 
@@ -329,7 +337,7 @@ def execute(run: Run, *, folder: Path, keep: bool = False, watch: Watch | None =
             part = models / f".part-{run.id}"
             part.mkdir(parents=True)
             facts = {"run": run.to_json(), "history": history, "stages": ledger["stages"]}
-            sharing.save(model, part, facts)
+            networks.save(model, part, facts)
             shutil.rmtree(models / run.id, ignore_errors=True)
             os.replace(part, models / run.id)
         store.save(record)

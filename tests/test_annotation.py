@@ -12,7 +12,7 @@ from records import RECIPE, unchecked_shapes  # noqa: F401 (a fixture)
 
 from mtlkit import conllu, metrics, world
 from mtlkit.annotation import Annotator, score_file
-from mtlkit.sharing import ModelError
+from mtlkit.networks import ModelError
 from mtlkit.study import execute, plan
 
 

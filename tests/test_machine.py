@@ -14,7 +14,7 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
-from mtlkit import machine, sharing
+from mtlkit import machine, networks
 from mtlkit.__main__ import main
 from mtlkit.batching import collate, encode
 from mtlkit.machine import autocast
@@ -165,7 +165,7 @@ def test_two_processes_train_one_model(tmp_path: Path) -> None:
     folders = [tmp_path / "two", tmp_path / "one"]
     torchrun("-m", "mtlkit", *command, "--out", str(folders[0]))
     assert main([*command, "--out", str(folders[1])]) == 0
-    two, one = (sharing.description(folder) for folder in folders)
+    two, one = (networks.description(folder) for folder in folders)
     assert two["ledger"]["tasks"] == one["ledger"]["tasks"]
     for name in ("heads.safetensors", "encoder/model.safetensors"):
         first, second = (load_file(folder / name) for folder in folders)

@@ -11,7 +11,7 @@ import pytest
 import torch
 from records import RECIPE, timeless, unchecked_shapes  # noqa: F401 (a fixture)
 
-from mtlkit import corpora, metrics, results, sharing, study
+from mtlkit import corpora, metrics, networks, results, study
 from mtlkit.corpora import CorpusError
 from mtlkit.encoders import EncoderError
 from mtlkit.evaluation import primary
@@ -93,7 +93,7 @@ def test_the_same_run_is_trained_once(tmp_path: Path, fits: list[Path | None]) -
     execute(run, folder=tmp_path, keep=True)
     assert len(fits) == 2
     # The model that is kept is the one whose scores the record has.
-    model, _ = sharing.load(tmp_path / "models" / run.id, recipe=RECIPE, seed=0)
+    model, _ = networks.load(tmp_path / "models" / run.id, recipe=RECIPE, seed=0)
     assert study.test(model, run)[0] == first["scores"]["test"]
 
 

@@ -19,18 +19,18 @@ from torch import Tensor, nn
 from mtlkit import training
 from mtlkit.batching import collate, schedule, stratify
 from mtlkit.evaluation import Evaluator, predict
+from mtlkit.networks import Network
 from mtlkit.recipes import Recipe
-from mtlkit.sharing import HardSharing
 from mtlkit.training import Stage, TrainingError, fit
 
 JOINT = ("pos", "dep")
 
 
-def states(model: HardSharing) -> dict[str, Tensor]:
+def states(model: Network) -> dict[str, Tensor]:
     return {name: tensor.clone() for name, tensor in model.state_dict().items()}
 
 
-def heads(model: HardSharing) -> dict[str, Tensor]:
+def heads(model: Network) -> dict[str, Tensor]:
     return {name: t for name, t in states(model).items() if name.startswith("heads.")}
 
 
@@ -81,7 +81,7 @@ def test_a_masked_language_model_learns_which_words_there_are() -> None:
 
 
 @cache
-def unbroken() -> tuple[HardSharing, list[dict[str, Any]], dict[str, Any]]:
+def unbroken() -> tuple[Network, list[dict[str, Any]], dict[str, Any]]:
     """A stage trained in one go; not to be changed."""
     model = tiny.model((*JOINT, "ner"))
     return model, *fit(model, mixed(), tiny.RECIPE, seed=3)

@@ -8,9 +8,9 @@ import torch
 from mtlkit import corpora, encoders
 from mtlkit.corpora import Example
 from mtlkit.encoders import Encoder
+from mtlkit.networks import Network
 from mtlkit.recipes import Recipe
 from mtlkit.routes import TASKS
-from mtlkit.sharing import HardSharing
 from mtlkit.training import Stage, fit
 
 # Threads that wait for each other cost more than such models take, most of all on a busy machine.
@@ -49,10 +49,10 @@ def encoder(examples: Sequence[Example], *, recipe: Recipe = RECIPE, seed: int =
     return encoders.build("scratch", texts=[e.words for e in examples], recipe=recipe, seed=seed)
 
 
-def model(tasks: Iterable[str], *, recipe: Recipe = RECIPE, seed: int = 0) -> HardSharing:
+def model(tasks: Iterable[str], *, recipe: Recipe = RECIPE, seed: int = 0) -> Network:
     """An untrained model of the generated sentences."""
     examples = sentences()
-    made = HardSharing(encoder(examples, recipe=recipe, seed=seed), recipe, seed=seed)
+    made = Network(encoder(examples, recipe=recipe, seed=seed), recipe, seed=seed)
     for task in tasks:
         made.add(task, labels(task, examples))
     return made
@@ -81,7 +81,7 @@ LEARNING = RECIPE.replace(
 
 
 @cache
-def trained() -> HardSharing:
+def trained() -> Network:
     """A model that has learnt something of each kind of task; not to be changed."""
     tasks = ("pos", "ner", "dep")
     made = model(tasks, recipe=LEARNING)

@@ -14,12 +14,12 @@ from safetensors.torch import load_file
 
 from mtlkit.batching import collate, encode
 from mtlkit.evaluation import predict
-from mtlkit.sharing import FORMAT, HardSharing, ModelError, description, load, save
+from mtlkit.networks import FORMAT, ModelError, Network, description, load, save
 
 TASKS = ("pos", "ner", "dep")
 
 
-def batch_of(model: HardSharing, tasks: tuple[str, ...] = TASKS):  # type: ignore[no-untyped-def]
+def batch_of(model: Network, tasks: tuple[str, ...] = TASKS):  # type: ignore[no-untyped-def]
     items = encode(tiny.sentences(6), model.encoder.subwords, model.labels)
     return collate(items, tasks, padding=0)
 

@@ -11,8 +11,10 @@ leaves each task's gradient at its cut.  From there
 The forward pass is never repeated, and the graph of a batch is freed with its last task.
 """
 
+import itertools
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import cast
 
 import numpy as np
@@ -24,27 +26,28 @@ from mtlkit.batching import Batch
 from mtlkit.encoders import Branch, States
 from mtlkit.machine import autocast
 from mtlkit.networks import Network
-from mtlkit.surgery import Surgery
+from mtlkit.surgery import Surgery, cosines
 from mtlkit.weighting import Weighting
 
 __all__ = ["GradientError", "Step", "backward", "lookahead", "losses"]
 
 
 class GradientError(ValueError):
-    """Tasks whose gradients cannot be compared in the way that is asked for."""
+    """Losses that have no gradient, or gradients that cannot be compared as is asked for."""
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
     """What an update was made of.
 
-    ``losses``: nats, before weights.  ``gram``: inner products of the tasks' weighted gradients, in
-    the order of ``losses``, where something needed them.
+    ``losses``: nats, before weights.  With surgery, ``shares``: how much the trunk was given of
+    each task's weighted gradient; ``cosines``: of each pair of these, as ``"pos|ner"``.
     """
 
     losses: dict[str, float]
     weights: dict[str, float]
-    gram: Float[np.ndarray, "task task"] | None = None
+    shares: dict[str, float] = field(default_factory=dict)
+    cosines: dict[str, float] = field(default_factory=dict)
 
 
 def backward(
@@ -68,19 +71,23 @@ def backward(
     space
         ``representations`` or ``parameters``; see above.
 
-    Raises `GradientError` where tasks have no representation in common.
+    Raises `GradientError` for a loss that is not finite, and where tasks have no representation in
+    common and ``space`` asks for one.
     """
     apart = surgery is not None or weighting.reads_norms
     read: list[dict[str, States]] = []
     with autocast(precision):
         for batch in batches:
-            states = network.states(batch, batch.targets)
+            states: Mapping[str, States] = network.states(batch, batch.targets)
             read.append({t: s.branch() if apart else s for t, s in states.items()})
     found = losses(network, batches, read, precision=precision)
     values = dict(zip(found, torch.stack([*found.values()]).tolist(), strict=True))
+    if lost := {task: value for task, value in values.items() if not math.isfinite(value)}:
+        task, value = next(iter(lost.items()))
+        rates = "lower the learning rate (encoder_lr, head_lr, mlm_lr) or clip more"
+        raise GradientError(f"the loss of {task!r} is {value}; {rates}")
     weights = weighting(values)
     sum((weights[task] * found[task] for task in found), torch.tensor(0.0)).backward()
-    gram = None
     if apart:
         parts = [{t: cast(Branch, s).cuts for t, s in each.items()} for each in read]
         cuts = {t: [cut for part in parts for cut in part.get(t, ())] for t in found}
@@ -90,11 +97,21 @@ def backward(
             _through_trunk(cuts, dict.fromkeys(found, 1.0))
         elif space == "representations":
             gram = _gram([_at_cuts(cuts, task) for task in surgery.tasks])
-            _through_trunk(cuts, dict(zip(surgery.tasks, surgery(gram).tolist(), strict=True)))
+            shares = surgery(gram)
+            _through_trunk(cuts, dict(zip(surgery.tasks, shares.tolist(), strict=True)))
         else:
-            gram = _operate(network, parts, surgery)
+            gram, shares = _operate(network, parts, surgery)
     network.sharing.pull()
-    return Step(values, weights, gram)
+    if surgery is None:
+        return Step(values, weights)
+    tasks, angles = surgery.tasks, cosines(gram)
+    pairs = itertools.combinations(range(len(tasks)), 2)
+    return Step(
+        values,
+        weights,
+        dict(zip(tasks, shares.tolist(), strict=True)),
+        {f"{tasks[k]}|{tasks[j]}": float(angles[k, j]) for k, j in pairs},
+    )
 
 
 _Cuts = Mapping[str, Sequence[tuple[Tensor, Tensor]]]
@@ -114,15 +131,17 @@ def losses(
     """
     found: dict[str, list[Tensor]] = {}
     with autocast(precision):
-        for batch, states in zip(batches, read or [None] * len(batches), strict=True):
-            for task, loss in network.losses(batch, states).items():
+        for number, batch in enumerate(batches):
+            for task, loss in network.losses(batch, read[number] if read else None).items():
                 found.setdefault(task, []).append(loss)
     return {task: sum(each[1:], each[0]) / len(each) for task, each in found.items()}
 
 
 def _norm(cuts: Sequence[tuple[Tensor, Tensor]]) -> float:
     """The norm of a task's gradient at its cuts."""
-    return float(torch.stack([copy.grad.norm() for _, copy in cuts if copy.grad is not None]).norm())
+    return float(
+        torch.stack([copy.grad.norm() for _, copy in cuts if copy.grad is not None]).norm()
+    )
 
 
 def _at_cuts(cuts: _Cuts, task: str) -> list[Tensor | None]:
@@ -163,8 +182,8 @@ def _through_trunk(cuts: _Cuts, weights: Mapping[str, float]) -> None:
 
 def _operate(
     network: Network, parts: Sequence[_Cuts], surgery: Surgery
-) -> Float[np.ndarray, "task task"]:
-    """Each task's gradient through the trunk, and their combination in the parameters."""
+) -> tuple[Float[np.ndarray, "task task"], Float[np.ndarray, "task"]]:
+    """Each task's gradient through the trunk; their combination is left in the parameters."""
     trunk = network.trunk()
     found: dict[str, list[Tensor | None]] = {}
     for part in parts:
@@ -182,12 +201,12 @@ def _operate(
     rows = [found[task] for task in surgery.tasks]
     common = [len([g for g in each if g is not None]) > 1 for each in zip(*rows, strict=True)]
     gram = _gram([[g for g, c in zip(row, common, strict=True) if c] for row in rows])
-    weights = surgery(gram).tolist()
+    shares = surgery(gram)
     for p, several, each in zip(trunk, common, zip(*rows, strict=True), strict=True):
-        for weight, g in zip(weights, each, strict=True):
+        for share, g in zip(shares.tolist(), each, strict=True):
             if g is not None:
-                p.grad = _plus(g.mul_(weight) if several else g, p.grad)
-    return gram
+                p.grad = _plus(g.mul_(share) if several else g, p.grad)
+    return gram, shares
 
 
 def _plus(one: Tensor | None, other: Tensor | None) -> Tensor | None:
@@ -207,14 +226,16 @@ def lookahead(
     """
     was = network.training
     network.eval()
-    trunk = network.trunk()
+    trunk: list[Tensor] = [*network.trunk()]
     before = losses(network, batches, precision=precision)
     size = float(torch.stack(torch._foreach_norm([p.detach() for p in trunk])).norm())
     affinity: dict[str, float] = {}
     steps: dict[str, list[Tensor]] = {}
     for task, loss in before.items():
         found = torch.autograd.grad(loss, trunk, retain_graph=True, allow_unused=True)
-        steps[task] = [torch.zeros_like(p) if g is None else g for p, g in zip(trunk, found)]
+        steps[task] = [
+            torch.zeros_like(p) if g is None else g for p, g in zip(trunk, found, strict=True)
+        ]
     for task, step in steps.items():
         norm = float(torch.stack(torch._foreach_norm(step)).norm())
         kept = [p.detach().clone() for p in trunk]
@@ -222,6 +243,6 @@ def lookahead(
             torch._foreach_add_(trunk, step, alpha=-length * size / max(norm, 1e-12))
             after = losses(network, batches, precision=precision)
             torch._foreach_copy_(trunk, kept)
-        affinity |= {f"{task}>{t}": 1 - float(after[t]) / float(before[t]) for t in after}
+        affinity |= {f"{task}>{t}": 1 - float(after[t] / before[t].detach()) for t in after}
     network.train(was)
     return affinity

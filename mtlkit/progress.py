@@ -64,18 +64,16 @@ class Progress:
     def add(self, step: Step, spent: Mapping[str, Mapping[str, int]]) -> None:
         """Note an update, and what it spent on each task."""
         self.update += 1
-        for task, value in step.losses.items():
-            if not math.isfinite(value):
-                raise TrainingError(
-                    f"the loss of {task!r} is {value} at update {self.update}; "
-                    "lower the learning rate (encoder_lr, head_lr, mlm_lr) or clip more"
-                )
+        for task in step.losses:
             sums = self.tasks.setdefault(task, {"updates": 0, "sentences": 0, "subwords": 0})
             for unit, amount in {"updates": 1, **spent[task]}.items():
                 sums[unit] += amount
         self.see("loss", step.losses)
         if len(self.tasks) > 1:
             self.see("weights", step.weights)
+        self.see("shares", step.shares)
+        self.see("cosines", step.cosines)
+        self.see("conflicts", {pair: float(cosine < 0) for pair, cosine in step.cosines.items()})
 
     def see(self, kind: str, values: Mapping[str, float]) -> None:
         """Keep numbers whose means the next history entry has."""

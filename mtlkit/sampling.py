@@ -22,8 +22,8 @@ Floats = Float[np.ndarray, "stratum"]
 class Sampling:
     """Temperature sampling: :math:`p_s \\propto B_s^{1/\\tau}` for strata of B batches.
 
-    :math:`\\tau` = 1 is proportional to size, 2 to its square root, infinity is uniform (Arivazhagan
-    et al. 2019, section 4.2).  Other ways inherit from this one.
+    :math:`\\tau` = 1 is proportional to size, 2 to its square root, infinity is uniform
+    (Arivazhagan et al. 2019, section 4.2).  Other ways inherit from this one.
     """
 
     adapts = False
@@ -45,8 +45,8 @@ class Sampling:
 class Annealed(Sampling):
     """From proportional to nearly uniform: ``annealed:end=0.2``.
 
-    :math:`p_s \\propto B_s^\\alpha` with :math:`\\alpha` falling linearly from 1 to ``end``, so that
-    tasks are trained alike near the end, where interference shows (Stickland and Murray 2019,
+    :math:`p_s \\propto B_s^\\alpha` with :math:`\\alpha` falling linearly from 1 to ``end``, so
+    that tasks are trained alike near the end, where interference shows (Stickland and Murray 2019,
     section 4.1).
     """
 
@@ -89,8 +89,8 @@ class Schedule:
     """Every update of a stage, in order; a function of its arguments, and of dev where it adapts.
 
     Stratum *s* with :math:`B_s` batches an epoch brings
-    :math:`\\max(\\text{min_updates}, \\text{epochs} \\cdot B_s)` batches to the stage's budget, which
-    the recipe's sampling shares out.  A stage of masked language modelling alone has
+    :math:`\\max(\\text{min_updates}, \\text{epochs} \\cdot B_s)` batches to the stage's budget,
+    which the recipe's sampling shares out.  A stage of masked language modelling alone has
     ``mlm_updates``.
 
     An update is a batch of one stratum (``mixing=alternating``), or has a part of every stratum, in
@@ -100,9 +100,7 @@ class Schedule:
     def __init__(
         self, strata: Sequence[Stratum], recipe: Recipe, *, seed: int, pretraining: bool
     ) -> None:
-        self.sampling = made(
-            "sampling", recipe.sampling, SAMPLINGS, temperature=recipe.temperature
-        )
+        self.sampling = made("sampling", recipe.sampling, SAMPLINGS, temperature=recipe.temperature)
         self.together = recipe.mixing == "joint" and len(strata) > 1
         self._rng = np.random.default_rng([seed, 0x5C4ED])
         self._lengths = [[len(item.encoding.ids) for item in each.items] for each in strata]
@@ -112,9 +110,7 @@ class Schedule:
         if pretraining:
             self._budget = float(recipe.mlm_updates)
         else:
-            self._budget = float(
-                np.maximum(recipe.min_updates, recipe.epochs * self._sizes).sum()
-            )
+            self._budget = float(np.maximum(recipe.min_updates, recipe.epochs * self._sizes).sum())
         nothing = np.ones(len(strata))
         first = self.sampling(self._sizes, done=0.0, errors=nothing)
         self._whole = np.maximum(1, np.round(self._budget * first)).astype(int)

@@ -7,6 +7,7 @@ the first is the trunk itself, and all of them have one table of sub-words.
 
 import copy
 import hashlib
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from typing import Any, cast
@@ -269,8 +270,10 @@ class LowRank(Sharing):
             if isinstance(module, nn.Linear)
         }
         config = LoraConfig(r=int(rank), lora_alpha=int(alpha), target_modules=sorted(linear))
-        for task in self.tasks:
-            inject_adapter_in_model(config, encoder.transformer, adapter_name=task)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that there is more than one adapter, which is meant
+            for task in self.tasks:
+                inject_adapter_in_model(config, encoder.transformer, adapter_name=task)
         for name, p in encoder.transformer.named_parameters():
             p.requires_grad_(before.get(name.replace(".base_layer", ""), True))
 

@@ -200,7 +200,9 @@ def train(
             model.add(task.name, () if TASKS[task.name] == "mlm" else corpora.label_names(task))
         last = number == len(route.stages) - 1
         model.encoder.tune(recipe.tuning if last else "full")
-        model.share(recipe.sharing if last else "hard", [t.name for t in route.stages[number].tasks])
+        model.share(
+            recipe.sharing if last else "hard", [t.name for t in route.stages[number].tasks]
+        )
         entries, ledger = fit(
             model,
             plans[number],
@@ -269,17 +271,19 @@ def _ledger(model: Network, stages: list[dict[str, Any]], recipe: Recipe) -> dic
         "target_updates": tasks.get(recipe.target or "", {}).get("updates"),
         "seconds": sum(stage["seconds"] for stage in stages),
         "parameters": encoders.parameters(model),
-        "tuned_parameters": sum(
-            p.numel()
-            for part in (model.encoder, model.sharing, *map(model.heads.get, stages[-1]["tasks"]))
-            for p in part.parameters()
-            if p.requires_grad
-        ),
+        "tuned_parameters": sum(_tuned(model, stages[-1]["tasks"]).values()),
         # The most this process ever held: an upper bound where it did other runs before.
         "peak_memory_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // _MAXRSS_UNIT,
         "tasks": tasks,
         "stages": stages,
     }
+
+
+def _tuned(model: Network, tasks: Iterable[str]) -> dict[int, int]:
+    """What learns when these tasks are trained: parameters by ``id``, and how many numbers each."""
+    parts = (model.encoder, model.sharing, *(model.heads[task] for task in tasks))
+    found = (p for part in parts for p in part.parameters())
+    return {id(p): p.numel() for p in found if p.requires_grad}
 
 
 def environment(recipe: Recipe) -> dict[str, Any]:

@@ -13,11 +13,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from mtlkit import surgery, weighting
+from mtlkit import evaluation, surgery, weighting
 from mtlkit.batching import Batch, Stratum, collate, mask_subwords, stratify
 from mtlkit.corpora import Example
-from mtlkit.evaluation import Evaluator, error
-from mtlkit.gradients import backward, lookahead, losses
+from mtlkit.gradients import GradientError, backward, lookahead, losses
 from mtlkit.machine import device, place, seed_dropout, share_gradients
 from mtlkit.networks import Network
 from mtlkit.progress import Progress, TrainingError
@@ -121,7 +120,10 @@ def fit(
     strata = stratify(stage.train, model.encoder.subwords, model.labels)
     schedule = Schedule(strata, recipe, seed=seed, pretraining=stage.pretraining)
     weigh, operate = _methods(stage, strata, schedule, model, recipe, seed=seed)
-    evaluators = {"dev": Evaluator(stage.dev, model), "train": Evaluator(stage.seen, model)}
+    evaluators = {
+        "dev": evaluation.Evaluator(stage.dev, model),
+        "train": evaluation.Evaluator(stage.seen, model),
+    }
     updates, times = schedule.updates, recipe.evaluations
     marks = sorted({math.ceil(updates * (i + 1) / times) for i in range(times)})
     model.to(device())
@@ -133,9 +135,7 @@ def fit(
         started = time.process_time() - state.seconds
         saved = time.monotonic()
         model.train()
-        turns = itertools.islice(
-            _turns(schedule, strata, marks, state.history), state.update, None
-        )
+        turns = itertools.islice(_turns(schedule, strata, marks, state.history), state.update, None)
         for update, turn in enumerate(turns, start=state.update):
             chance = seed * 1_000_003 + update + 2**40 * place()[0]
             batches, spent = _batches(turn, strata, model, recipe, seed=chance)
@@ -143,9 +143,12 @@ def fit(
                 state.see("affinity", lookahead(model, batches, precision=recipe.precision))
             seed_dropout(chance)
             optimizer.zero_grad()
-            step = backward(
-                model, batches, weigh, operate, space=recipe.space, precision=recipe.precision
-            )
+            try:
+                step = backward(
+                    model, batches, weigh, operate, space=recipe.space, precision=recipe.precision
+                )
+            except GradientError as error:
+                raise TrainingError(f"update {update + 1}: {error}") from None
             share_gradients(parameters)
             torch.nn.utils.clip_grad_norm_(parameters, recipe.clip)
             for group in optimizer.param_groups:
@@ -216,7 +219,9 @@ def _turns(
         for entry in history:
             if entry["update"] == begin:
                 dev = entry["scores"]["dev"]
-                errors = np.array([np.mean([error(t, dev) for t in s.tasks]) for s in strata])
+                errors = np.array(
+                    [np.mean([evaluation.error(t, dev) for t in s.tasks]) for s in strata]
+                )
         yield from schedule.part(begin, end, errors)
         begin = end
 

@@ -14,9 +14,11 @@ from scipy import optimize, stats
 
 __all__ = [
     "Comparison",
+    "Equivalence",
     "StatisticsError",
     "bca_interval",
     "compare",
+    "equivalence",
     "holm",
     "minimum_detectable",
     "p_text",
@@ -69,6 +71,35 @@ class Comparison:
         mean, low, high = (f"{value:+.{digits}f}" for value in (self.mean, self.low, self.high))
         p = p_text(self.p)
         return f"{mean} [{low}, {high}], p {p if p[0] == '<' else f'= {p}'}, n = {self.n}"
+
+
+@dataclass(frozen=True, slots=True)
+class Equivalence:
+    """Whether a mean paired difference is small: see `equivalence`, in the unit of what went in.
+
+    `low` and `high`: t interval of the mean.  `p`: the larger of the two one-sided p-values.
+    """
+
+    mean: float
+    low: float
+    high: float
+    p: float
+    margin: float
+    n: int
+
+    @property
+    def verdict(self) -> Literal["equivalent", "different", "undecided"]:
+        """The side of the margin on which the whole interval lies, if it lies on one.
+
+        "equivalent": inside, the difference is smaller than the margin.  "different": outside, it
+        is larger than the margin (the minimal-effects test of Murphy & Myors 1999, J. Applied
+        Psychology 84:234; Lakens et al. 2018, figure 1).  A difference that is surely not zero but
+        perhaps smaller than the margin is undecided here: `compare` tells about zero.
+        """
+        if -self.margin < self.low and self.high < self.margin:
+            return "equivalent"
+        outside = self.low > self.margin or self.high < -self.margin
+        return "different" if outside else "undecided"
 
 
 def p_text(p: float) -> str:
@@ -200,6 +231,33 @@ def compare(
         p=sign_flip_test(differences, rng=rng),
         n=len(differences),
     )
+
+
+def equivalence(a: ArrayLike, b: ArrayLike, *, margin: float, level: float = 0.95) -> Equivalence:
+    """Is ``a - b`` surely within ±`margin`?  Two one-sided paired t-tests (TOST).
+
+    With alpha = 1 - `level`, both "at most -margin" and "at least margin" are rejected at alpha
+    exactly if the interval of level 1 - 2 alpha, 90 % by default, lies within the margin
+    (Schuirmann 1987, J. Pharmacokinetics 15:657; Lakens 2017, Soc. Psych. Pers. Science 8:355).
+    The margin is the largest difference that would not matter, in the unit of the scores, and is
+    chosen before looking.  Differences are taken as normal, which few seeds cannot show.  One pair
+    shows no spread: its interval is infinite and p is 1.  Raises `StatisticsError`.
+    """
+    differences = paired_difference(a, b)
+    if not 0 < margin < math.inf or not 0.5 < level < 1:
+        raise StatisticsError(
+            f"margin {margin} at level {level}: margin must be a number above 0, in the unit of "
+            "the scores, and level between 0.5 and 1, e.g. 0.95"
+        )
+    mean, n = float(differences.mean()), len(differences)
+    if n == 1:
+        return Equivalence(mean, -math.inf, math.inf, 1.0, margin, n)
+    if _constant(differences):
+        return Equivalence(mean, mean, mean, float(abs(mean) >= margin), margin, n)
+    error, freedom = float(differences.std(ddof=1)) / math.sqrt(n), n - 1
+    reach = error * float(stats.t.ppf(level, freedom))
+    p = float(stats.t.sf((margin - abs(mean)) / error, freedom))
+    return Equivalence(mean, mean - reach, mean + reach, p, margin, n)
 
 
 def minimum_detectable(differences: ArrayLike, *, power: float = 0.8, level: float = 0.95) -> float:

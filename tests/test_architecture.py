@@ -28,7 +28,7 @@ ROWS = (
         "clusters",
         "kernels",
     ),
-    ("recipes", "lexicon", "results", "figures", "entities", "prose", "verdicts"),
+    ("recipes", "lexicon", "results", "figures", "entities", "prose", "verdicts", "affinity"),
     ("valency", "grammar", "examples", "profiles"),
     ("discourse",),
     ("scenes",),
@@ -43,7 +43,7 @@ ROWS = (
     ("world", "knobs"),
     ("corpora", "tokenization", "labelling", "reading", "presentation", "decoding"),
     ("batching", "plots", "choices", "diagrams"),
-    ("published", "layers", "machine", "weighting", "costs"),
+    ("published", "layers", "machine", "weighting", "costs", "overlap"),
     ("encoders",),
     ("heads", "sharing"),
     ("networks",),
@@ -59,7 +59,7 @@ ROWS = (
 ROW = {name: number for number, row in enumerate(ROWS) for name in row}
 LONGEST_MODULE = 350  # lines
 LONGEST_CELL = 25  # lines
-TORCH = {"torch", "transformers", "tokenizers", "safetensors", "jaxtyping"}
+TORCH = {"torch", "transformers", "tokenizers", "safetensors"}
 NO_TORCH = {name for row in ROWS[: ROW["published"]] for name in row} - {"tokenization", "batching"}
 
 

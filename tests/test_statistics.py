@@ -10,12 +10,15 @@ from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.power import TTestPower
+from statsmodels.stats.weightstats import ttost_paired
 
 from mtlkit.statistics import (
     Comparison,
+    Equivalence,
     StatisticsError,
     bca_interval,
     compare,
+    equivalence,
     holm,
     minimum_detectable,
     paired_difference,
@@ -175,6 +178,63 @@ def test_compare() -> None:
     assert (alone.verdict, alone.p) == ("undecided", 1), "one seed decides nothing"
 
 
+@settings(deadline=None)
+@given(st.integers(2, 12), st.floats(-2, 2), st.floats(0.01, 5), st.floats(0.6, 0.99))
+def test_equivalence_equals_statsmodels_and_scipy(
+    n: int, shift: float, margin: float, level: float
+) -> None:
+    a, b = rng(n).normal(shift, 1, n), rng(n + 100).normal(0, 1, n)
+    result = equivalence(a, b, margin=margin, level=level)
+    assert result.p == pytest.approx(ttost_paired(a, b, -margin, margin)[0], abs=1e-12)
+    one_sided = (
+        stats.ttest_1samp(a - b, -margin, alternative="greater").pvalue,
+        stats.ttest_1samp(a - b, margin, alternative="less").pvalue,
+    )
+    assert result.p == pytest.approx(max(one_sided), abs=1e-12)
+    interval = stats.ttest_1samp(a - b, 0).confidence_interval(1 - 2 * (1 - level))
+    assert (result.low, result.high) == pytest.approx((interval.low, interval.high))
+    assert (result.verdict == "equivalent") == (result.p < 1 - level), "interval and tests agree"
+    beyond = (
+        stats.ttest_1samp(a - b, margin, alternative="greater").pvalue,
+        stats.ttest_1samp(a - b, -margin, alternative="less").pvalue,
+    )
+    assert (result.verdict == "different") == (min(beyond) < 1 - level)
+
+
+def test_equivalence_holds_its_level() -> None:
+    """A true difference of just the margin is rarely called equivalent, and rarely different."""
+    samples = rng(6).normal(1, 1, (3000, 20))
+    verdicts = [equivalence(row, np.zeros(20), margin=1).verdict for row in samples]
+    assert verdicts.count("equivalent") / 3000 == pytest.approx(0.05, abs=0.012)
+    assert verdicts.count("different") / 3000 == pytest.approx(0.05, abs=0.012)
+
+
+def test_equivalence_of_degenerate_data() -> None:
+    assert equivalence([2, 3], [1, 2], margin=1.5) == Equivalence(1, 1, 1, 0, 1.5, 2)
+    assert equivalence([2, 3], [1, 2], margin=0.5).verdict == "different"
+    on_the_edge = equivalence([2, 3], [1, 2], margin=1)
+    assert (on_the_edge.verdict, on_the_edge.p) == ("undecided", 1)
+    alone = equivalence([0.5], [0.5], margin=1)
+    assert (alone.verdict, alone.p, alone.low) == ("undecided", 1, -math.inf)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "verdict"),
+    [
+        (-0.9, 0.9, "equivalent"),
+        (0.2, 0.9, "equivalent"),
+        (1.1, 3, "different"),
+        (-3, -1.1, "different"),
+        (0.2, 3, "undecided"),
+        (-3, 3, "undecided"),
+        (-1, 0, "undecided"),
+        (1, 3, "undecided"),
+    ],
+)
+def test_verdict_of_equivalence(low: float, high: float, verdict: str) -> None:
+    assert Equivalence((low + high) / 2, low, high, 0.5, 1.0, 5).verdict == verdict
+
+
 def test_comparison_text() -> None:
     points = Comparison(mean=1.234, low=0.4, high=2.006, p=0.0625, n=5)
     assert str(points) == "+1.23 [+0.40, +2.01], p = .0625, n = 5"
@@ -215,3 +275,9 @@ def test_errors() -> None:
         holm([0.5, 2])
     with pytest.raises(StatisticsError, match=r"power 0.01 at level 0.95"):
         minimum_detectable([1, 2], power=0.01)
+    with pytest.raises(StatisticsError, match=r"margin 0 at level 0.95: margin must be a number"):
+        equivalence([1, 2], [1, 3], margin=0)
+    with pytest.raises(StatisticsError, match=r"margin 1 at level 0.05: .* between 0.5 and 1"):
+        equivalence([1, 2], [1, 3], margin=1, level=0.05)
+    with pytest.raises(StatisticsError, match="the same seeds"):
+        equivalence([1, 2], [1], margin=1)

@@ -35,6 +35,8 @@ class Weighting:
 
     together: ClassVar[bool] = False
     """Whether every update has to have the losses of all tasks of the stage."""
+    reads_norms: ClassVar[bool] = False
+    """Whether it has to `measure` gradients."""
     _learnt: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, tasks: Sequence[str], chance: Numbers, *, seed: int = 0) -> None:
@@ -45,15 +47,18 @@ class Weighting:
         self.chance = {t: _least(f"loss by chance of {t}", chance[t], _TINY) for t in self.tasks}
         self.seed = seed
 
-    def __call__(self, losses: Numbers, norms: Callable[[], Numbers]) -> dict[str, float]:
-        """Weights of the tasks in ``losses``, which are those of this update.
-
-        ``norms()`` is task to the norm of the gradient of its unweighted loss at the shared
-        representation.  That is costly: it is called only by a method that reads it.
-        """
+    def __call__(self, losses: Numbers) -> dict[str, float]:
+        """Weights of the tasks in ``losses``, which are those of this update."""
         losses = self._checked("loss", losses)
-        weights = self._weigh(losses, norms)
+        weights = self._weigh(losses)
         return {task: max(weights[task], _LEAST) for task in losses}
+
+    def measure(self, norms: Numbers) -> None:
+        """To be called after the weights, where ``reads_norms``.
+
+        ``norms`` is task to the norm of the gradient of its weighted loss at the representation
+        that tasks share.
+        """
 
     def after(self, again: Callable[[], Numbers]) -> None:
         """To be called after the update; ``again()`` computes the losses of its batch anew."""
@@ -71,7 +76,7 @@ class Weighting:
             raise ValueError(f"state is {dict(state)}: expected {expected}; is it of this recipe?")
         vars(self).update(copy.deepcopy(dict(state)))
 
-    def _weigh(self, losses: Numbers, norms: Callable[[], Numbers]) -> Numbers:
+    def _weigh(self, losses: Numbers) -> Numbers:
         """The method itself: weights of these tasks, or of all; losses are checked and in order.
 
         One that learns gives the weights that it has, and then takes its step.
@@ -89,7 +94,7 @@ class Weighting:
 class Uniform(Weighting):
     """Every task counts the same: the sum of losses (Caruana 1997)."""
 
-    def _weigh(self, losses: Numbers, norms: Callable[[], Numbers]) -> Numbers:
+    def _weigh(self, losses: Numbers) -> Numbers:
         return dict.fromkeys(losses, 1.0)
 
 
@@ -103,7 +108,7 @@ class Chance(Weighting):
     needs no measurement, and nothing is adapted later.
     """
 
-    def _weigh(self, losses: Numbers, norms: Callable[[], Numbers]) -> Numbers:
+    def _weigh(self, losses: Numbers) -> Numbers:
         return {task: 1 / self.chance[task] for task in losses}
 
 
@@ -123,7 +128,7 @@ class Fixed(Weighting):
             raise ValueError(f"weight of {', '.join(unknown)}: {rule}")
         self.settings = {t: _least(f"weight of {t}", v, _LEAST) for t, v in settings.items()}
 
-    def _weigh(self, losses: Numbers, norms: Callable[[], Numbers]) -> Numbers:
+    def _weigh(self, losses: Numbers) -> Numbers:
         return {task: self.settings.get(task, 1.0) / self.chance[task] for task in losses}
 
 
@@ -163,7 +168,7 @@ class Uncertainty(_Learning):
     ) -> None:
         super().__init__(tasks, chance, seed=seed, rate=rate)
 
-    def _weigh(self, losses: Numbers, norms: Callable[[], Numbers]) -> Numbers:
+    def _weigh(self, losses: Numbers) -> Numbers:
         weights = {task: math.exp(-self.numbers[task]) for task in losses}
         for task, loss in losses.items():
             self._step(task, 0.5 - weights[task] * loss)
@@ -185,6 +190,7 @@ class GradNorm(_Learning):
     """
 
     together = True
+    reads_norms = True
 
     def __init__(
         self, tasks: Sequence[str], chance: Numbers, *, seed: int = 0,
@@ -192,19 +198,25 @@ class GradNorm(_Learning):
     ) -> None:  # fmt: skip
         super().__init__(tasks, chance, seed=seed, rate=rate, start=1.0)
         self.alpha = _least("alpha", alpha, 0)
+        self._ratios: Numbers = {}
 
-    def _weigh(self, losses: Numbers, norms: Callable[[], Numbers]) -> Numbers:
-        weights, slopes = dict(self.numbers), self._checked("gradient norm", norms())
-        sizes = {task: weights[task] * slopes[task] for task in losses}
-        ratios = {task: (loss + _TINY) / self.chance[task] for task, loss in losses.items()}
-        size, ratio = fmean(sizes.values()), fmean(ratios.values())
-        for task in losses:
-            excess = sizes[task] - size * (ratios[task] / ratio) ** self.alpha
-            self._step(task, float(np.sign(excess)) * slopes[task])
+    def _weigh(self, losses: Numbers) -> Numbers:
+        self._ratios = {t: (loss + _TINY) / self.chance[t] for t, loss in losses.items()}
+        return dict(self.numbers)
+
+    def measure(self, norms: Numbers) -> None:
+        """A step on the weights, from the gradients that they made."""
+        if not self._ratios:
+            raise RuntimeError("no losses to compare: call the weighting on its losses first")
+        sizes = self._checked("gradient norm", norms)
+        size, ratio = fmean(sizes.values()), fmean(self._ratios.values())
+        for task, own in sizes.items():
+            excess = own - size * (self._ratios[task] / ratio) ** self.alpha
+            self._step(task, float(np.sign(excess)) * own / self.numbers[task])
             self.numbers[task] = max(self.numbers[task], _LEAST)
         mean = fmean(self.numbers.values())
         self.numbers = {task: number / mean for task, number in self.numbers.items()}
-        return weights
+        self._ratios = {}
 
 
 class DynamicAverage(Weighting):
@@ -231,7 +243,7 @@ class DynamicAverage(Weighting):
         self.seen: dict[str, list[float]] = {task: [] for task in self.tasks}
         self.means: dict[str, list[float]] = {task: [] for task in self.tasks}
 
-    def _weigh(self, losses: Numbers, norms: Callable[[], Numbers]) -> Numbers:
+    def _weigh(self, losses: Numbers) -> Numbers:
         if self.updates and self.updates % self.period == 0:
             for task, seen in self.seen.items():
                 if seen:
@@ -257,7 +269,7 @@ class Random(Weighting):
     _learnt = ("calls",)
     calls = 0
 
-    def _weigh(self, losses: Numbers, norms: Callable[[], Numbers]) -> Numbers:
+    def _weigh(self, losses: Numbers) -> Numbers:
         draws = np.random.default_rng([self.seed, 0x3A4D0, self.calls]).normal(size=len(self.tasks))
         self.calls += 1
         return _softmax(dict(zip(self.tasks, draws.tolist(), strict=True)), len(self.tasks))
@@ -284,7 +296,7 @@ class Famo(_Learning):
         self.decay = _least("decay", decay, 0)
         self._before: Numbers = {}
 
-    def _weigh(self, losses: Numbers, norms: Callable[[], Numbers]) -> Numbers:
+    def _weigh(self, losses: Numbers) -> Numbers:
         self._before = losses
         parts = {t: share / (losses[t] + _TINY) for t, share in _softmax(self.numbers).items()}
         return {task: part / sum(parts.values()) for task, part in parts.items()}

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from mtlkit import corpora, sources
 from mtlkit.conllu import ConlluError
 from mtlkit.corpora import CorpusError, Example
+from mtlkit.prose import letters
 from mtlkit.routes import Route, Task
 from mtlkit.sources import Source
 
@@ -300,7 +301,7 @@ SIZES = {
     "ewt": {"train": 12544, "dev": 2001, "test": 2077},
     "sst2": {"train": 6920, "dev": 872, "test": 1821},
     "cr": {"train": 2666, "dev": 363, "test": 746},
-    "subj": {"train": 6976, "dev": 998, "test": 2026},
+    "subj": {"train": 7032, "dev": 959, "test": 2009},
     "trec": {"train": 4926, "dev": 526, "test": 500},
 }
 NAMES = {
@@ -393,3 +394,17 @@ def test_budgets_on_gum(real: None) -> None:
     positions = [e.id for e in corpora.load("gum", split="train")]
     steps = [b > a for a, b in pairwise(map(positions.index, (e.id for e in target)))]
     assert 80 < sum(steps) < 170, "the order looks shuffled"
+
+
+@pytest.mark.real_data
+@pytest.mark.parametrize("real", [("sst2", "subj")], indirect=True, ids=["reviews"])
+def test_no_corpus_of_reviews_trains_on_what_the_other_tests(real: None) -> None:
+    found = {
+        (corpus, split): {letters(" ".join(e.words)) for e in corpora.load(corpus, split=split)}
+        for corpus in ("sst2", "subj")
+        for split in ("train", "dev", "test")
+    }
+    assert len(found["sst2", "train"] & found["subj", "train"]) > 1000, "they do share sentences"
+    for one, other in (("sst2", "subj"), ("subj", "sst2")):
+        for split in ("dev", "test"):
+            assert not found[one, "train"] & found[other, split], (one, other, split)

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import zipfile
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
@@ -27,7 +28,17 @@ def put(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-unt
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(data)
             pins.append(Source(folder, name, len(data), hashlib.sha256(data).hexdigest(), ""))
-        monkeypatch.setattr(sources, "files", lambda corpus: tuple(pins))
+        prose._sides.cache_clear()
+        kinds = {c: sources.registry()[c]["files"] for c in sources.registry()}
+        monkeypatch.setattr(
+            sources,
+            "files",
+            lambda corpus: tuple(
+                pin
+                for pin in pins
+                if any(fnmatch(pin.path, kind) for kind in kinds[corpus]) or corpus == "text"
+            ),
+        )
 
     return fill
 
@@ -63,6 +74,20 @@ def test_encodings_and_stray_control_characters(put) -> None:  # type: ignore[no
     assert list(prose.classified("trec", "test")) == [
         ("trec-test-1", ("How", "high", "is", "Volc\u00e1n", "?"), "number")
     ]
+
+
+def test_subj_has_what_sst2_has_on_the_same_side(put) -> None:  # type: ignore[no-untyped-def]
+    alone = "".join(f"{n % 2} summary {n} ends\n" for n in range(200))
+    lines = [f"a {word} film , it is long" for word in ("good", "poor", "late")]
+    files = {
+        f"data/stsa.binary.{s}": f"1 {x}\n".encode() for s, x in zip(SPLITS, lines, strict=True)
+    }
+    shared = "".join(f"0 {line.capitalize().replace(' ,', ',')} .\n" for line in lines)
+    put("sentences", {"data/subj.all": (alone + shared).encode(), **files})
+    for split, line in zip(SPLITS, lines, strict=True):
+        found = {prose.letters(" ".join(words)) for _, words, _ in prose.classified("subj", split)}
+        assert [x for x in lines if prose.letters(x) in found] == [line]
+    assert len(everything("subj")) == 203
 
 
 def test_trec_takes_dev_from_training_and_leaves_the_test_alone(put) -> None:  # type: ignore[no-untyped-def]

@@ -212,6 +212,10 @@ class Lab:
         """Scores along training: a row for each run, stage, update, split, task and metric."""
         return self.store.history([run.id for run in runs])
 
+    def trace(self, runs: Iterable[Run]) -> pd.DataFrame:
+        """What methods did along training: weights, conflicts; see `results.Store.trace`."""
+        return self.store.trace([run.id for run in runs])
+
     def compare(self, a: pd.DataFrame, b: pd.DataFrame, score: str = "score") -> Comparison:
         """Paired difference a - b over seeds, in the unit of the score."""
         pairs = a.merge(b, on="seed", suffixes=("_a", "_b"), validate="one_to_one")

@@ -36,6 +36,9 @@ SCORE_COLUMNS = [*RUN_COLUMNS, "split", "task", "metric", "score"]
 HISTORY_COLUMNS = [*RUN_COLUMNS, "stage", "update", "seconds", "split", "task", "metric", "score"]
 
 
+TRACED = ("weights", "shares", "cosines", "conflicts", "affinity")
+"""What an entry of a history may have beside loss and scores: name -> mean since the last entry."""
+
 OWN_RESULTS_ONLY = "own-results-only"
 """A file of this name beside a lab's runs: published results do not count, all is trained here."""
 
@@ -172,6 +175,27 @@ class Store:
                 for place in (*_scores({"train": losses}), *_scores(entry.get("scores", {}))):
                     rows.append({**run, **when, **place})
         return _frame(rows, [*HISTORY_COLUMNS, *recipe])
+
+    def trace(self, ids: Iterable[str] | None = None) -> pd.DataFrame:
+        """What methods did during training, tidy: a row for each run, stage, update, kind, name.
+
+        Columns: id, route, start, seed, target, stage, update, kind, name, value.  A value is the
+        mean over the updates since the evaluation before.  Kinds: ``weights`` of the tasks' losses;
+        with surgery ``shares`` that the trunk had of each task, ``cosines`` of each pair of tasks
+        (named ``pos|ner``), and ``conflicts``, how often these were below zero; with lookahead
+        ``affinity`` (named ``pos>ner``).
+        """
+        rows: list[dict[str, Any]] = []
+        for record in self._select(ids):
+            run = _run_cells(record)
+            for entry in record["history"]:
+                when = {key: entry.get(key) for key in ("stage", "update")}
+                rows.extend(
+                    {**run, **when, "kind": kind, "name": name, "value": value}
+                    for kind in TRACED
+                    for name, value in entry.get(kind, {}).items()
+                )
+        return _frame(rows, [*RUN_COLUMNS, "stage", "update", "kind", "name", "value"])
 
     def _select(self, ids: Iterable[str] | None) -> Iterator[Record]:
         return iter(self) if ids is None else (self.load(id) for id in sorted(set(ids)))

@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -28,14 +29,14 @@ from mtlkit.metrics import Counts
 from mtlkit.networks import Network
 from mtlkit.recipes import Recipe, Run
 from mtlkit.results import Record, Store
-from mtlkit.routes import TASKS, Route, RouteError, Task, unknown
+from mtlkit.routes import TASKS, Route, RouteError, Task, registry, unknown
 from mtlkit.sampling import SAMPLINGS
 from mtlkit.sharing import SHARINGS
 from mtlkit.surgery import SURGERIES
 from mtlkit.training import Stage, fit
 from mtlkit.weighting import WEIGHTINGS
 
-__all__ = ["environment", "execute", "plan", "prefix", "progress", "test", "train"]
+__all__ = ["elsewhere", "environment", "execute", "plan", "prefix", "progress", "test", "train"]
 
 Watch = Callable[[int, int, Mapping[str, Any]], None]
 _SEEN = 50  # training sentences that are scored beside dev
@@ -304,6 +305,18 @@ def test(model: Network, run: Run) -> tuple[Scores, dict[str, dict[str, list[Cou
     return Evaluator(_tests(run.route), model)(model, run.recipe)
 
 
+def elsewhere(model: Network, run: Run) -> dict[str, Scores]:
+    """Test scores of tasks of a subset on the other subsets of their corpus, as ``test@subset``."""
+    found: dict[str, Scores] = {}
+    for task in (task for task in run.route.stages[-1].tasks if task.subset is not None):
+        for subset in registry()[task.corpus]["subsets"]:
+            examples = _evaluation(replace(task, subset=subset), "test")
+            if subset != task.subset and examples:
+                scores = Evaluator({task.name: examples}, model)(model, run.recipe)[0]
+                found.setdefault(f"test@{subset}", {}).update(scores)
+    return found
+
+
 def _tests(route: Route) -> dict[str, tuple[Example, ...]]:
     return {task.name: _evaluation(task, "test") for task in route.stages[-1].tasks}
 
@@ -323,13 +336,14 @@ def execute(run: Run, *, folder: Path, keep: bool = False, watch: Watch | None =
         model, history, ledger = train(run, folder=work / run.id, models=models, watch=watch)
         begun = time.process_time()
         scores, counts = test(model, run)
+        others = elsewhere(model, run)
         ledger["test_seconds"] = time.process_time() - begun
         wanted = [run.recipe.target] if run.recipe.target in counts else list(counts)
         kept_entry = next(entry for entry in reversed(history) if entry["best"])
         record: Record = {
             "id": run.id,
             "run": run.to_json(),
-            "scores": {"dev": kept_entry["scores"]["dev"], "test": scores},
+            "scores": {"dev": kept_entry["scores"]["dev"], "test": scores, **others},
             "counts": {task: counts[task] for task in wanted},
             "history": history,
             "ledger": ledger,

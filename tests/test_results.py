@@ -279,3 +279,21 @@ def test_the_root_is_the_nearest_folder_with_lessons(
     assert find_root(deep) == tmp_path
     monkeypatch.chdir(deep)
     assert find_root() == tmp_path
+
+
+def test_what_methods_did_is_tidy(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    made = record()
+    made["history"] = [
+        {"stage": 0, "update": 5, "seconds": 1.0, "loss": {}, "scores": {},
+         "weights": {"pos": 0.5, "ner": 1.5}, "cosines": {"pos|ner": -0.25}},
+        {"stage": 0, "update": 9, "seconds": 2.0, "loss": {}, "scores": {}},
+    ]  # fmt: skip
+    store.save(made)
+    rows = store.trace()[["update", "kind", "name", "value"]].to_numpy().tolist()
+    assert rows == [
+        [5, "weights", "ner", 1.5],
+        [5, "weights", "pos", 0.5],
+        [5, "cosines", "pos|ner", -0.25],
+    ]
+    assert store.trace([]).empty and "kind" in store.trace([])

@@ -68,6 +68,7 @@ def train(options: argparse.Namespace) -> int:
         corpora,
         machine,
         networks,
+        progress,
         study,
     )
 
@@ -90,7 +91,7 @@ def train(options: argparse.Namespace) -> int:
             model, history, ledger = study.train(
                 run,
                 folder=part / "checkpoints" / run.id,
-                watch=None if number else study.progress(len(route.stages), bars),
+                watch=None if number else progress.bars(len(route.stages), bars),
             )
         if number:  # of several processes, which have the same model now, the first goes on
             return 0

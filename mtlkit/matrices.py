@@ -79,11 +79,11 @@ def effects(
         if found != "undecided":
             sure.append(f"{y} on {x} {signed(cell['mean'], digits)}")
     turned = max((len(str(name)) for name in across), default=0) * len(across) > 60
-    ax.set_xticks(
-        np.arange(len(across)),
-        [str(name) for name in across],
-        **({"rotation": 40, "ha": "right", "rotation_mode": "anchor"} if turned else {}),
-    )
+    ax.set_xticks(np.arange(len(across)), [str(name) for name in across])
+    if turned:
+        ax.tick_params(axis="x", labelrotation=40)
+        for label in ax.get_xticklabels():
+            label.set(ha="right", rotation_mode="anchor")
     ax.set_yticks(np.arange(len(down)), [str(name) for name in down])
     ax.set(
         xlim=(-0.5, len(across) - 0.5),

@@ -1,4 +1,4 @@
-"""How far a stage of training is: its history, its best weights, and checkpoints to go on from."""
+"""How far training is: history, best weights, checkpoints to go on from, and bars to watch."""
 
 import copy
 import json
@@ -6,19 +6,24 @@ import math
 import os
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Protocol
 
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
+from tqdm import tqdm
 
-from mtlkit.evaluation import Scores, error
+from mtlkit.evaluation import Scores, error, primary
 from mtlkit.gradients import Step
 from mtlkit.networks import Network
 
-__all__ = ["Progress", "TrainingError"]
+__all__ = ["Progress", "TrainingError", "Watch", "bars"]
+
+Watch = Callable[[int, int, Mapping[str, Any]], None]
+"""Called after each update with (updates done, updates in all, last history entry)."""
 
 
 class _Method(Protocol):
@@ -185,3 +190,22 @@ class Progress:
         groups = optimizer.state_dict()["param_groups"]
         optimizer.load_state_dict({"state": moments, "param_groups": groups})
         return progress
+
+
+def bars(stages: int, within: ExitStack) -> Watch:
+    """Watch training: a bar a stage, with the time that is left, and the scores as they come."""
+    bar: dict[int, tqdm] = {}
+
+    def watch(update: int, updates: int, entry: Mapping[str, Any]) -> None:
+        if (now := entry["stage"]) not in bar:
+            within.close()  # of the stage before
+            title = f"stage {now + 1} of {stages}"
+            bar[now] = tqdm(total=updates, initial=update - 1, desc=title, unit="update")
+            within.enter_context(bar[now])
+        if entry.get("update") == update:
+            dev = entry["scores"]["dev"].items()
+            found = ", ".join(f"{t} {primary(t)} {scores[primary(t)]:.4f}" for t, scores in dev)
+            bar[now].write(f"  update {update}, dev: {found}")
+        bar[now].update(update - bar[now].n)
+
+    return watch

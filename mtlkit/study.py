@@ -11,8 +11,7 @@ import resource
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -20,13 +19,13 @@ from typing import Any
 
 import torch
 from filelock import FileLock
-from tqdm import tqdm
 
 from mtlkit import corpora, encoders, knobs, machine, networks
 from mtlkit.corpora import Example
-from mtlkit.evaluation import Evaluator, Scores, primary
+from mtlkit.evaluation import Evaluator, Scores
 from mtlkit.metrics import Counts
 from mtlkit.networks import Network
+from mtlkit.progress import Watch
 from mtlkit.recipes import Recipe, Run
 from mtlkit.results import Record, Store
 from mtlkit.routes import TASKS, Route, RouteError, Task, registry, unknown
@@ -36,9 +35,8 @@ from mtlkit.surgery import SURGERIES
 from mtlkit.training import Stage, fit
 from mtlkit.weighting import WEIGHTINGS
 
-__all__ = ["elsewhere", "environment", "execute", "plan", "prefix", "progress", "test", "train"]
+__all__ = ["elsewhere", "environment", "execute", "plan", "prefix", "test", "train"]
 
-Watch = Callable[[int, int, Mapping[str, Any]], None]
 _SEEN = 50  # training sentences that are scored beside dev
 _MAXRSS_UNIT = 1024**2 if sys.platform == "darwin" else 1024  # how many make a MiB
 
@@ -215,25 +213,6 @@ def train(
         history = [*history, *({"stage": number, **entry} for entry in entries)]
         stages = [*stages, ledger]
     return model, history, _ledger(model, stages, recipe)
-
-
-def progress(stages: int, bars: ExitStack) -> Watch:
-    """Watch training: a bar a stage, with the time that is left, and the scores as they come."""
-    bar: dict[int, tqdm] = {}
-
-    def watch(update: int, updates: int, entry: Mapping[str, Any]) -> None:
-        if (now := entry["stage"]) not in bar:
-            bars.close()  # of the stage before
-            title = f"stage {now + 1} of {stages}"
-            bar[now] = tqdm(total=updates, initial=update - 1, desc=title, unit="update")
-            bars.enter_context(bar[now])
-        if entry.get("update") == update:
-            dev = entry["scores"]["dev"].items()
-            found = ", ".join(f"{t} {primary(t)} {scores[primary(t)]:.4f}" for t, scores in dev)
-            bar[now].write(f"  update {update}, dev: {found}")
-        bar[now].update(update - bar[now].n)
-
-    return watch
 
 
 def _told(watch: Watch, stage: int, update: int, updates: int, entry: Mapping[str, Any]) -> None:

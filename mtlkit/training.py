@@ -5,7 +5,7 @@ import functools
 import itertools
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from mtlkit.corpora import Example
 from mtlkit.gradients import GradientError, backward, lookahead, losses
 from mtlkit.machine import device, place, seed_dropout, share_gradients
 from mtlkit.networks import Network
-from mtlkit.progress import Progress, TrainingError
+from mtlkit.progress import Progress, TrainingError, Watch
 from mtlkit.recipes import Recipe
 from mtlkit.routes import TASKS
 from mtlkit.sampling import Schedule, Turn
@@ -95,7 +95,7 @@ def fit(
     seed: int,
     folder: Path | None = None,
     every: float = _CHECKPOINT_SECONDS,
-    watch: Callable[[int, int, Mapping[str, Any]], None] | None = None,
+    watch: Watch | None = None,
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """Train one stage and leave the model at its best dev checkpoint.
 

@@ -43,7 +43,7 @@ ROWS = (
     ("world", "knobs"),
     ("corpora", "tokenization", "labelling", "reading", "presentation", "decoding"),
     ("batching", "plots", "choices", "diagrams"),
-    ("published", "layers", "machine", "weighting", "costs"),
+    ("published", "layers", "machine", "weighting", "surgery", "costs"),
     ("encoders",),
     ("heads",),
     ("sharing",),

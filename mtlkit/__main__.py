@@ -196,6 +196,10 @@ def _parser() -> argparse.ArgumentParser:
         "--quality", action="store_true",
         help="not speed but scores: the default recipe on all of GUM and EWT, over seeds; hours",
     )
+    bench.add_argument(
+        "--methods", action="store_true",
+        help="not the engine but what ways to share, weigh and operate cost beside a plain step",
+    )
     bench.add_argument("--out", type=Path, metavar="DIR", help="default: figures/bench")
 
     add("doctor", commands.doctor, "tell what this machine has and what is missing", "")

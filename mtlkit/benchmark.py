@@ -29,7 +29,7 @@ from mtlkit.recipes import Recipe
 from mtlkit.routes import Route, Task
 from mtlkit.training import Stage, fit
 
-__all__ = ["COLUMNS", "LENGTHS", "SIZES", "TASKS", "corpus", "measure"]
+__all__ = ["COLUMNS", "LENGTHS", "SIZES", "TASKS", "corpus", "measure", "spread", "untrained"]
 
 TASKS = (("pos",), ("pos", "ner"), ("pos", "ner", "dep"))
 SIZES = (1250, 2500, 5000)
@@ -122,7 +122,7 @@ def _pass(model: Network, examples: Mapping[str, tuple[Example, ...]]) -> dict[s
     return fit(model, Stage(train=examples, dev=one, seen=one), _ONE_PASS, seed=0)[1]
 
 
-def _examples(
+def spread(
     corpus: str, tasks: Sequence[str], most: int, words: tuple[int, int] = (1, 200)
 ) -> dict[str, tuple[Example, ...]]:
     """Labelled sentences of such lengths, evenly from the whole of the training split."""
@@ -135,7 +135,8 @@ def _examples(
     return found
 
 
-def _model(corpus: str, start: str, tasks: Sequence[str], recipe: Recipe) -> Network:
+def untrained(corpus: str, start: str, tasks: Sequence[str], recipe: Recipe) -> Network:
+    """A network with heads for these tasks of a corpus."""
     encoder = encoders.build(start, texts=(), recipe=recipe, seed=0)
     model = Network(encoder, recipe, seed=0)
     for task in _tasks(corpus, tasks):
@@ -146,8 +147,8 @@ def _model(corpus: str, start: str, tasks: Sequence[str], recipe: Recipe) -> Net
 def _train(
     corpus: str, start: str, tasks: Sequence[str], most: int, words: tuple[int, int] = (1, 200)
 ) -> Row:
-    examples = _examples(corpus, tasks, most, words)
-    model = _model(corpus, start, tasks, _ONE_PASS)
+    examples = spread(corpus, tasks, most, words)
+    model = untrained(corpus, start, tasks, _ONE_PASS)
     limit = machine.matrix_rate(_ONE_PASS.precision)
     begun = time.perf_counter()
     ledger = _pass(model, examples)
@@ -157,9 +158,9 @@ def _train(
 
 
 def _annotate(corpus: str, start: str, tasks: Sequence[str], most: int, precision: str) -> Row:
-    sentences = [Sentence(tuple(map(Word, e.words))) for e in _examples(corpus, tasks, most)["pos"]]
-    model = _model(corpus, start, tasks, _ONE_PASS)
-    _pass(model, _examples(corpus, tasks, min(most, _SOME)))  # untrained, it makes no trees
+    sentences = [Sentence(tuple(map(Word, e.words))) for e in spread(corpus, tasks, most)["pos"]]
+    model = untrained(corpus, start, tasks, _ONE_PASS)
+    _pass(model, spread(corpus, tasks, min(most, _SOME)))  # untrained, it makes no trees
     operations = 2 * weights(model)
     encode = model.encoder.subwords.encode
     subwords = sum(len(encode(sentence.forms).ids) for sentence in sentences)
@@ -195,9 +196,9 @@ def _trainer(corpus: str, start: str, most: int, best: bool) -> Row:
 
     from mtlkit import published
 
-    model = _model(corpus, start, ("pos",), _ONE_PASS)
+    model = untrained(corpus, start, ("pos",), _ONE_PASS)
     subwords, labels = model.encoder.subwords, model.labels["pos"]
-    examples = _examples(corpus, ("pos",), most)["pos"]
+    examples = spread(corpus, ("pos",), most)["pos"]
     rows: list[dict[str, Any]] = []
     for example in examples:
         coded = subwords.encode(example.words)

@@ -161,7 +161,7 @@ def annotate(options: argparse.Namespace) -> int:
 
 def bench(options: argparse.Namespace) -> int:
     """Measure the engine, its speed or its scores; leave tables and a figure."""
-    from mtlkit import benchmark, costs, figures, machine, quality
+    from mtlkit import benchmark, costs, figures, machine, overhead, quality
     from mtlkit.results import Store, find_root
 
     folder = find_root() / "figures" / "bench" if options.out is None else _place(options.out)
@@ -179,6 +179,14 @@ def bench(options: argparse.Namespace) -> int:
             figures.save_table(found[name], name, folder=folder, caption=caption)
         figures.save(costs.convergence(found["convergence"]), "convergence", folder=folder)
         print(quality.summary(found["quality"]).to_string(index=False))
+    elif options.methods:
+        frame = overhead.measure(sentences=options.sentences or 600)
+        caption = (
+            f"A step with each method, by that of a plain one: {benchmark.corpus()}, three tasks "
+            f"on the same sentences, one thread, {kind}. mib: the most memory that it held."
+        )
+        figures.save(costs.methods(frame), "methods", folder=folder)
+        print(figures.save_table(frame, "methods", folder=folder, caption=caption))
     else:
         frame = benchmark.measure(sentences=options.sentences)
         caption = (

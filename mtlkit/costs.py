@@ -13,7 +13,7 @@ from mtlkit.figures import FAMILIES, INK, MUTED, canvas, mix, style
 from mtlkit.labelling import amount, need, say, side_text
 from mtlkit.plots import curves
 
-__all__ = ["convergence", "engine", "ratios"]
+__all__ = ["convergence", "engine", "methods", "ratios"]
 
 _BAR = FAMILIES["joint"]
 _LINE = FAMILIES["single"]
@@ -146,6 +146,45 @@ def convergence(steps: pd.DataFrame) -> Axes:
         ylabel="LAS on dev, percent",
         title="How soon trees are good",
     )
+
+
+@style()
+def methods(frame: pd.DataFrame) -> Figure:
+    """What a step costs with each method, by that of a plain one, and the memory it holds.
+
+    `frame`: the table of `mtlkit.overhead.measure`.
+    """
+    need(frame, "kind", "method", "space", "ratio", "mib")
+    rows = frame.sort_values(["kind", "space", "ratio"], kind="stable", ignore_index=True)
+    kinds = dict.fromkeys(["plain", *rows["kind"]])
+    rows = pd.concat([rows[rows.kind == kind] for kind in kinds], ignore_index=True)
+    names = [" ".join(filter(None, (_KINDS[r.kind], r.method, r.space))) for r in rows.itertuples()]
+    places = np.arange(len(rows))
+    figure, [time, memory] = canvas(1, 2, width=8.6, height=0.2 * len(rows) + 1.0)
+    colour = dict(zip(kinds, (INK, *(FAMILIES[name] for name in _METHODS)), strict=False))
+    for ax, column, digits in ((time, "ratio", 2), (memory, "mib", 0)):
+        ax.barh(places, rows[column], height=0.66, color=[colour[kind] for kind in rows.kind])
+        for place, value in zip(places, rows[column], strict=True):
+            side_text(ax, 40, float(place), f"{value:,.{digits}f}")
+        ax.set(ylim=(len(rows) - 0.4, -0.6))
+        ax.spines["left"].set_visible(False)
+        ax.grid(axis="y", visible=False)
+        ax.tick_params(axis="y", labelsize=7)
+    time.axvline(1, color=INK, lw=0.9, zorder=3)
+    time.set_yticks(places, names)
+    memory.set_yticks(places, [])
+    time.set(xlabel="Time of a step, plain step = 1", title="Time")
+    memory.set(xlabel="MiB", title="Most memory held")
+    said = "; ".join(
+        f"{name} {row.ratio:.2f}, {row.mib:,.0f} MiB"
+        for name, row in zip(names, rows.itertuples(), strict=True)
+    )
+    say(time, "Time", f"Bars: time of a step by that of a plain one, and memory. {said}.")
+    return figure
+
+
+_KINDS = {"plain": "", "weighting": "weighting", "surgery": "", "torchjd": "torchjd", "sharing": ""}
+_METHODS = ("single", "joint", "combined", "control", "sequential")
 
 
 def ratios(frame: pd.DataFrame) -> dict[str, float]:

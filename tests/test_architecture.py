@@ -51,7 +51,7 @@ ROWS = (
     ("progress", "annotation"),
     ("training",),
     ("study", "benchmark"),
-    ("sweeps",),
+    ("sweeps", "overhead"),
     ("lab", "quality"),
     ("pipeline",),
     ("commands",),

@@ -27,7 +27,7 @@ def test_a_small_benchmark_measures_everything(monkeypatch: pytest.MonkeyPatch) 
 
 def test_sentences_are_spread_over_the_corpus_and_of_the_length_asked() -> None:
     every = corpora.load("world", split="train")
-    found = benchmark._examples("world", ("pos", "ner"), 50, (5, 9))
+    found = benchmark.spread("world", ("pos", "ner"), 50, (5, 9))
     assert set(found) == {"pos", "ner"} and found["pos"] == found["ner"]
     assert len(found["pos"]) == 50
     assert all(5 <= len(e.words) <= 9 for e in found["pos"])

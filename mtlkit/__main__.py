@@ -202,6 +202,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     bench.add_argument("--out", type=Path, metavar="DIR", help="default: figures/bench")
 
+    text = "list what there is to share, draw, weigh and operate with"
+    add("methods", commands.methods, text, "")
     add("doctor", commands.doctor, "tell what this machine has and what is missing", "")
     # fmt: on
     return parser

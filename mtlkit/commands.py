@@ -15,7 +15,7 @@ from mtlkit.routes import Route
 
 __all__ = [
     "EXIT_FAILED", "EXIT_USAGE", "UsageError", "annotate", "bench", "data", "doctor", "evaluate",
-    "runs", "study", "train", "world",
+    "methods", "runs", "study", "train", "world",
 ]  # fmt: skip
 
 EXIT_FAILED, EXIT_USAGE = 1, 2
@@ -199,6 +199,18 @@ def bench(options: argparse.Namespace) -> int:
         for name, value in costs.ratios(frame).items():
             print(f"{name:<16}{value:.2f}")
     print(f"in {folder}")
+    return 0
+
+
+def methods(options: argparse.Namespace) -> int:
+    """Print every method of the recipe, with its settings and their defaults."""
+    from mtlkit.methods import listing
+
+    for kind, rows in listing().groupby("field", sort=False):
+        print(f"{kind}: mtlkit train ROUTE --recipe {kind}=NAME[:SETTING=NUMBER,...]")
+        for row in rows.itertuples():
+            print(f"  {row.method:<30}{row.what}")
+        print()
     return 0
 
 

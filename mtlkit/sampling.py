@@ -20,8 +20,9 @@ Floats = Float[np.ndarray, "stratum"]
 
 
 class Sampling:
-    """Temperature sampling: :math:`p_s \\propto B_s^{1/\\tau}` for strata of B batches.
+    """Temperature sampling: by size, which a higher temperature levels.
 
+    :math:`p_s \\propto B_s^{1/\\tau}` for strata of :math:`B_s` batches an epoch;
     :math:`\\tau` = 1 is proportional to size, 2 to its square root, infinity is uniform
     (Arivazhagan et al. 2019, section 4.2).  Other ways inherit from this one.
     """

@@ -56,9 +56,9 @@ class Sharing(nn.Module):
 
 
 class Lower(Sharing):
-    """Some tasks are supervised at a lower layer: ``lower:pos=2`` reads layers 1 and 2 alone.
+    """Some tasks read lower layers (Søgaard and Goldberg 2016): ``lower:pos=2``, no more than two.
 
-    Søgaard and Goldberg 2016, section 2: low-level tasks at the lowest layer, the others at the
+    Their section 2: low-level tasks at the lowest layer, the others at the
     top.  What lies above a task's layer it does not train.  Deviation: the task reads the learnt
     mixture of the layers up to its own, as the others do of all.
     """
@@ -110,7 +110,7 @@ class _Columns(Sharing):
 
 
 class Twins(_Columns):
-    """Encoders that are held together: ``twins:strength=0.1``.
+    """Encoders that are held together (Duong et al. 2015): ``twins:strength=0.1``.
 
     The loss has half ``strength`` times the squared distance of each column's layers from their
     mean (Evgeniou and Pontil 2004, equation 3 with the common part at its optimum, their lemma 2.2;
@@ -137,9 +137,9 @@ class Twins(_Columns):
 
 
 class CrossStitch(_Columns):
-    """Columns that exchange what they computed after each layer: ``cross-stitch:own=0.9``.
+    """Columns that exchange what they computed (Misra et al. 2016): ``cross-stitch:own=0.9``.
 
-    Misra et al. 2016, equation 1: :math:`x_k \\leftarrow \\sum_j \\alpha_{kj} x_j` with learnt
+    After each layer, their equation 1: :math:`x_k \\leftarrow \\sum_j \\alpha_{kj} x_j` with learnt
     :math:`\\alpha`, here one matrix a layer.  ``own``: what a task's own share begins with, the
     rest is spread over the others (their section 5.1; they found 0.9 good).
     """
@@ -168,9 +168,9 @@ class CrossStitch(_Columns):
 
 
 class Experts(Sharing):
-    """Multi-gate mixture of experts on top of the trunk: ``experts:number=4,width=64``.
+    """Multi-gate mixture of experts on the trunk (Ma et al. 2018): ``experts:number=4,width=64``.
 
-    Ma et al. 2018, equations 6 and 7: experts :math:`f_e` are shared, and each task's gate says for
+    Their equations 6 and 7: experts :math:`f_e` are shared, and each task's gate says for
     each sub-word how much of each it reads, :math:`\\sum_e softmax(W_k x)_e f_e(x)`.  Deviations:
     it is added to x, and the experts' last layer begins at zero, so that training begins as hard
     sharing and a pretrained trunk is not lost.
@@ -208,9 +208,9 @@ class Experts(Sharing):
 
 
 class Adapters(Sharing):
-    """Each task has adapters of its own in a shared trunk: ``adapters:width=32``.
+    """Each task has adapters in a shared trunk (Houlsby et al. 2019): ``adapters:width=32``.
 
-    Houlsby et al. 2019, section 2.1: after a layer, :math:`x + W_2 gelu(W_1 x)` with a narrow
+    Their section 2.1: after a layer, :math:`x + W_2 gelu(W_1 x)` with a narrow
     middle, near nothing at the beginning; one a layer, after it, as Pfeiffer et al. 2021 found
     enough.  With ``tuning=frozen`` adapters and heads alone learn; else the trunk learns too, from
     all tasks (Stickland and Murray 2019).  A pass through the trunk for each task.
@@ -248,9 +248,9 @@ class Adapters(Sharing):
 
 
 class LowRank(Sharing):
-    """Each task has low-rank changes of the trunk's matrices of its own: ``lora:rank=8``.
+    """Each task has low-rank changes of the trunk's matrices (Hu et al. 2022): ``lora:rank=8``.
 
-    LoRA (Hu et al. 2022, section 4.1), through the library ``peft``, in all linear layers (Dettmers
+    LoRA, their section 4.1, through the library ``peft``, in all linear layers (Dettmers
     et al. 2023, section 4).  ``rank`` and ``alpha``: as in Hu et al. (table 6, their r = 8 and
     alpha = 16).  What ``tuning`` says of the trunk holds beside it; a pass for each task.
     """

@@ -113,10 +113,11 @@ class Chance(Weighting):
 
 
 class Fixed(Weighting):
-    """Weights by hand: :math:`v_k / C_k`, where :math:`C_k` is the task's loss by chance.
+    """Weights by hand, for losses by those by chance: ``fixed:pos=2,ner=0.5``.
 
-    The settings are the :math:`v_k` of tasks of the stage, 1 where not said, as in
-    ``fixed:pos=2,ner=0.5``.  A search for them is what adaptive methods must beat (Xin 2022).
+    :math:`v_k / C_k`, where :math:`C_k` is the task's loss by chance, and the settings are the
+    :math:`v_k` of tasks of the stage, 1 where not said.  A search for them is what adaptive methods
+    must beat (Xin et al. 2022).
     """
 
     def __init__(
@@ -155,12 +156,13 @@ class _Learning(Weighting):
 
 
 class Uncertainty(_Learning):
-    """Noise of each task, learnt: the least of :math:`\\sum_k e^{-s_k} L_k + s_k / 2`.
+    """Uncertainty of each task, learnt (Kendall, Gal & Cipolla 2018).
 
-    Kendall, Gal & Cipolla 2018, section 3.2, equation 10, as it is there for classification, with
-    :math:`s = \\log \\sigma^2` and the weight :math:`e^{-s_k}`.  It tends to :math:`1 / (2 L_k)`:
-    as a loss goes to zero, its weight grows without bound.  Deviation: :math:`s_k` has a step of
-    its own, at a constant rate, in updates that have the task.  ``rate`` is ours.
+    The least of :math:`\\sum_k e^{-s_k} L_k + s_k / 2`, section 3.2, equation 10, as it is there
+    for classification, with :math:`s = \\log \\sigma^2` and the weight :math:`e^{-s_k}`.  It tends
+    to :math:`1 / (2 L_k)`: as a loss goes to zero, its weight grows without bound.  Deviation:
+    :math:`s_k` has a step of its own, at a constant rate, in updates that have the task.  ``rate``
+    is ours.
     """
 
     def __init__(
@@ -260,9 +262,9 @@ class DynamicAverage(Weighting):
 
 
 class Random(Weighting):
-    """Weights drawn anew in every update: :math:`K \\, \\mathrm{softmax}(z)`, z standard normal.
+    """Weights drawn anew in every update (Lin et al. 2022, Algorithm 2, random loss weighting).
 
-    Random loss weighting, Lin et al. 2022, Algorithm 2: what a method that adapts has to beat.
+    :math:`K \\, \\mathrm{softmax}(z)`, z standard normal: what a method that adapts has to beat.
     Deviation: times the number of tasks :math:`K`, so that the mean weight is that of a plain sum.
     """
 

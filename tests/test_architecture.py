@@ -46,7 +46,7 @@ ROWS = (
     ("published", "layers", "machine", "weighting", "surgery", "costs", "overlap", "sampling"),
     ("encoders",),
     ("heads", "sharing"),
-    ("networks",),
+    ("networks", "methods"),
     ("evaluation", "gradients"),
     ("progress", "annotation"),
     ("training",),

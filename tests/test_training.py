@@ -5,11 +5,12 @@ import copy
 import json
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import tiny
 import torch
@@ -17,10 +18,11 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from mtlkit import training
-from mtlkit.batching import collate, schedule, stratify
+from mtlkit.batching import Stratum, collate, stratify
 from mtlkit.evaluation import Evaluator, predict
 from mtlkit.networks import Network
 from mtlkit.recipes import Recipe
+from mtlkit.sampling import Schedule
 from mtlkit.training import Stage, TrainingError, fit
 
 JOINT = ("pos", "dep")
@@ -50,6 +52,15 @@ def mixed() -> Stage:
         dev=whole.dev,
         seen=whole.seen,
     )
+
+
+def planned(
+    strata: Sequence[Stratum], recipe: Recipe, *, seed: int
+) -> list[tuple[int, np.ndarray]]:
+    """The updates of a stage whose batches take turns."""
+    schedule = Schedule(strata, recipe, seed=seed, pretraining=False)
+    turns = schedule.part(0, schedule.updates, np.ones(len(strata)))
+    return [part for turn in turns for part in turn]
 
 
 # ---- it learns
@@ -219,7 +230,7 @@ def test_the_first_step_is_adamw_by_hand() -> None:
     model = tiny.model(JOINT, recipe=recipe)
     by_hand = copy.deepcopy(model).train()
     [stratum] = stratify(stage.train, by_hand.encoder.subwords, by_hand.labels)
-    [(_, chosen)] = schedule([stratum], recipe, seed=0, pretraining=False)
+    [(_, chosen)] = planned([stratum], recipe, seed=0)
     losses = by_hand.losses(collate([stratum.items[i] for i in chosen], JOINT, padding=0))
     sum(losses.values(), torch.tensor(0.0)).backward()
     history, _ = fit(model, stage, recipe, seed=0)
@@ -346,7 +357,7 @@ def test_leaving_out_rows_that_cannot_change_changes_nothing(
 def test_the_ledger_counts_what_the_schedule_gave() -> None:
     model, stage = tiny.model(JOINT), mixed()
     strata = stratify(stage.train, model.encoder.subwords, model.labels)
-    plan = schedule(strata, tiny.RECIPE, seed=3, pretraining=False)
+    plan = planned(strata, tiny.RECIPE, seed=3)
     seen: list[tuple[int, int]] = []
     history, ledger = fit(
         model, stage, tiny.RECIPE, seed=3, watch=lambda done, of, entry: seen.append((done, of))

@@ -87,7 +87,7 @@ class _Columns(Sharing):
         super().__init__(encoder, tasks)
         table = getattr(encoder.transformer, "embeddings", None)
         if table is None:
-            raise EncoderError(
+            raise ValueError(
                 f"soft sharing needs an encoder with a module 'embeddings' that its columns can "
                 f"have in common; {type(encoder.transformer).__name__} has none"
             )
@@ -314,8 +314,8 @@ SHARINGS: dict[str, Callable[..., Sharing]] = {
 def build(text: str, encoder: Encoder, tasks: Sequence[str], *, seed: int) -> Sharing:
     """A way of sharing by its name and settings; its random weights depend on the seed alone.
 
-    Raises `RouteError` for a name or a setting that there is not, and `EncoderError` for an encoder
-    that cannot be shared in this way.
+    Raises `RouteError` for a name or a setting that there is not, and for an encoder that cannot be
+    shared in this way.
     """
     with torch.random.fork_rng(devices=[]):
         digest = hashlib.sha256(f"{seed}/{text}".encode()).digest()

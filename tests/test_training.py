@@ -202,21 +202,6 @@ def test_the_best_on_dev_is_what_is_left() -> None:
     assert scores == history[best]["scores"]["dev"]
 
 
-def test_the_rule_that_picks_the_best() -> None:
-    first = {"pos": {"accuracy": 0.5}, "dep": {"uas": 0.3, "las": 0.2}, "mlm": {"perplexity": 9.0}}
-    later = {"pos": {"accuracy": 0.9}, "dep": {"uas": 0.9, "las": 0.6}, "mlm": {"perplexity": 3.0}}
-
-    def rule(tasks: tuple[str, ...], target: str | None) -> float:
-        return training._criterion(later, first, tasks, target)
-
-    assert rule(("pos", "dep"), "dep") == pytest.approx(0.6 - 1)
-    assert rule(("mlm",), "mlm") == pytest.approx(-math.log(3))
-    # Error falls from 0.5 to 0.1, from 0.8 to 0.4, from log 9 to log 3.
-    assert rule(("pos", "dep"), None) == pytest.approx((0.8 + 0.5) / 2)
-    assert rule(("pos", "dep"), "ner") == rule(("pos", "dep"), None), "a target trained later"
-    assert rule(("mlm",), None) == pytest.approx(0.5)
-
-
 # ---- updates
 
 
@@ -380,7 +365,8 @@ def test_the_ledger_counts_what_the_schedule_gave() -> None:
         math.ceil(len(plan) * part / 4) for part in (1, 2, 3, 4)
     ]
     for entry in history:
-        assert set(entry) == {"update", "seconds", "loss", "scores", "best"}
+        assert set(entry) == {"update", "seconds", "loss", "weights", "scores", "best"}
+        assert entry["weights"] == {"pos": 1.0, "dep": 1.0}
         assert set(entry["scores"]) == {"dev", "train"}
         assert set(entry["scores"]["dev"]) == set(JOINT)
     json.dumps(history), json.dumps(ledger)
@@ -392,8 +378,8 @@ def test_a_loss_that_is_no_number_ends_the_training() -> None:
     with pytest.raises(TrainingError) as caught:
         fit(model, mixed(), tiny.RECIPE, seed=0)
     assert str(caught.value) == (
-        "the loss of 'pos' is nan at update 1; lower the learning rate (encoder_lr, head_lr, "
-        "mlm_lr) or clip more"
+        "update 1: the loss of 'pos' is nan; lower the learning rate (encoder_lr, head_lr, mlm_lr) "
+        "or clip more"
     )
 
 

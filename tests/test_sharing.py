@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import tiny
 import torch
+from tiny import WAYS
 from torch import Tensor, nn
 from torch.nn.functional import gelu
 from transformers import AutoModel, BertConfig, BertModel
@@ -22,17 +23,6 @@ from mtlkit.sharing import SHARINGS, CrossStitch, Twins
 TASKS = ("pos", "ner", "dep")
 RECIPE = tiny.RECIPE.replace(layers=2)
 WIDTH, LAYERS, COUNT = RECIPE.width, RECIPE.layers, len(TASKS)
-
-WAYS = {
-    "hard": "hard",
-    "lower": "lower:pos=1",
-    "twins": "twins:strength=0.1",
-    "cross-stitch": "cross-stitch:own=0.8",
-    "experts": "experts:number=3,width=8",
-    "adapters": "adapters:width=4",
-    "lora": "lora:rank=3,alpha=7",
-}
-"""A row for each way to share."""
 
 
 def test_every_way_has_a_row() -> None:

@@ -132,6 +132,8 @@ def join(transformer: Any) -> None:
         return
     for layer in transformer.encoder.layer:
         own = layer.attention.self
+        if type(own.query) is not torch.nn.Linear:  # more than their weights: adapted
+            continue
         weight, bias = (torch.nn.Parameter(value.detach()) for value in _joint(own))
         own.joint = torch.nn.Linear(weight.shape[1], len(weight), device="meta")
         own.joint.weight, own.joint.bias = weight, bias

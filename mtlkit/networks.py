@@ -13,7 +13,7 @@ from mtlkit import encoders, heads, sharing
 from mtlkit.batching import Batch
 from mtlkit.encoders import Encoder, States
 from mtlkit.recipes import Recipe
-from mtlkit.routes import TASKS
+from mtlkit.routes import TASKS, RouteError
 
 __all__ = ["FORMAT", "ModelError", "Network", "load", "save"]
 
@@ -173,7 +173,7 @@ def load(folder: Path, *, recipe: Recipe, seed: int) -> tuple[Network, dict[str,
         missing, surplus = model.load_state_dict(
             load_file(folder / "heads.safetensors"), strict=False
         )
-    except (encoders.EncoderError, SafetensorError, KeyError, RuntimeError) as error:
+    except (encoders.EncoderError, RouteError, SafetensorError, KeyError, RuntimeError) as error:
         reason = str(error).strip().splitlines()[0]
         raise ModelError(
             f"{folder} is damaged ({reason}); copy the folder again or train the model again"

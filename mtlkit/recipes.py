@@ -136,7 +136,7 @@ class Recipe:
             name, sign, value = (part.strip() for part in setting.partition("="))
             if not sign or name in changes:
                 raise RouteError(f"cannot use {setting!r}: expected key=value, each key once")
-            changes[name] = None if value == "none" else value
+            changes[name] = None if (name, value) == ("target", "none") else value
         return cls().replace(**changes)
 
 

@@ -106,7 +106,8 @@ class Schedule:
         self._rng = np.random.default_rng([seed, 0x5C4ED])
         self._lengths = [[len(item.encoding.ids) for item in each.items] for each in strata]
         self._tokens = recipe.mlm_tokens if pretraining else recipe.batch_tokens
-        self._sizes = np.array([len(buckets(each, tokens=self._tokens)) for each in self._lengths])
+        batches = [len(buckets(each, tokens=self._tokens)) for each in self._lengths]
+        self._sizes = np.array(batches, dtype=float)
         self._queues: list[list[np.ndarray]] = [[] for _ in strata]
         if pretraining:
             self._budget = float(recipe.mlm_updates)
@@ -132,6 +133,10 @@ class Schedule:
         for queue, lengths, size, count in zip(
             self._queues, self._lengths, tokens, counts, strict=True
         ):
+            if self.together and queue:  # what is left of an epoch, in parts of the new size
+                left = np.concatenate(queue)
+                sizes = [lengths[i] for i in left]
+                queue[:] = [left[b] for b in buckets(sizes, tokens=int(size), rng=self._rng)]
             while len(queue) < count:
                 queue.extend(buckets(lengths, tokens=int(size), rng=self._rng))
         if self.together:

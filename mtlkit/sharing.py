@@ -87,7 +87,7 @@ class _Columns(Sharing):
         super().__init__(encoder, tasks)
         table = getattr(encoder.transformer, "embeddings", None)
         if table is None:
-            raise EncoderError(
+            raise ValueError(
                 f"soft sharing needs an encoder with a module 'embeddings' that its columns can "
                 f"have in common; {type(encoder.transformer).__name__} has none"
             )
@@ -129,11 +129,9 @@ class Twins(_Columns):
         columns = [list(each.layers.parameters()) for each in self.encoders]
         mean = [torch.stack(same).mean(0) for same in zip(*columns, strict=True)]
         for column in columns:
-            moved = [(p, m) for p, m in zip(column, mean, strict=True) if p.grad is not None]
-            apart = torch._foreach_sub([p for p, _ in moved], [m for _, m in moved])
-            torch._foreach_add_(
-                [cast(Tensor, p.grad) for p, _ in moved], apart, alpha=self.strength
-            )
+            for p, middle in zip(column, mean, strict=True):
+                if p.grad is not None:  # None: frozen, or of a task that this update is not of
+                    p.grad.add_(p - middle, alpha=self.strength)
 
 
 class CrossStitch(_Columns):
@@ -160,11 +158,11 @@ class CrossStitch(_Columns):
             outputs = torch.stack([step.send(x) for step, x in zip(steps, outputs, strict=True)])
             outputs = torch.einsum("kj,jbsh->kbsh", stitch.to(outputs.dtype), outputs)
             read.append(outputs)
-        made = {
+        own = {
             task: States(self.column(task), batch, [each[k] for each in read])
             for k, task in enumerate(self.tasks)
         }
-        return {task: made.get(task, made[self.tasks[0]]) for task in tasks}
+        return {task: own[task] if task in own else self.trunk(batch) for task in tasks}
 
 
 class Experts(Sharing):
@@ -316,8 +314,8 @@ SHARINGS: dict[str, Callable[..., Sharing]] = {
 def build(text: str, encoder: Encoder, tasks: Sequence[str], *, seed: int) -> Sharing:
     """A way of sharing by its name and settings; its random weights depend on the seed alone.
 
-    Raises `RouteError` for a name or a setting that there is not, and `EncoderError` for an encoder
-    that cannot be shared in this way.
+    Raises `RouteError` for a name or a setting that there is not, and for an encoder that cannot be
+    shared in this way.
     """
     with torch.random.fork_rng(devices=[]):
         digest = hashlib.sha256(f"{seed}/{text}".encode()).digest()

@@ -205,7 +205,7 @@ def train(
         entries, ledger = fit(
             model,
             plans[number],
-            recipe,
+            recipe if last else prefix(run, number + 1).recipe,  # as if it were trained alone
             seed=model.seed * 101 + number,
             folder=None if folder is None else folder / f"stage-{number}",
             watch=watch and functools.partial(_told, watch, number),

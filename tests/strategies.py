@@ -35,6 +35,12 @@ some_recipes = st.builds(
     temperature=st.floats(0.01) | st.just(math.inf),
     tuning=st.sampled_from(["full", "frozen", "last:2"]),
     sharing=st.sampled_from(["hard", "soft:0.1", "inf"]),
+    surgery=st.sampled_from(["none", "cagrad:c=0.4"]),
+    space=st.sampled_from(["representations", "parameters"]),
+    lookahead=st.integers(0, 10**9),
+    mixing=st.sampled_from(["alternating", "joint"]),
+    sampling=st.sampled_from(["temperature", "annealed:end=0.1"]),
+    spelling=st.sampled_from(["shape", "none"]),
     target=st.none() | st.sampled_from(list(TASKS)),
 )
 some_corpora = st.dictionaries(

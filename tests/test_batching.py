@@ -2,7 +2,6 @@
 
 import itertools
 import math
-from collections import Counter
 
 import numpy as np
 import pytest
@@ -16,16 +15,13 @@ from mtlkit.batching import (
     Batch,
     BatchingError,
     Item,
-    Stratum,
     buckets,
     collate,
     encode,
     mask_subwords,
-    schedule,
     stratify,
 )
 from mtlkit.corpora import Example
-from mtlkit.recipes import Recipe
 from mtlkit.tokenization import Encoding, Subwords, train_tokenizer
 
 LENGTHS = st.lists(st.integers(3, 60), min_size=1, max_size=60)
@@ -35,10 +31,6 @@ def subwords() -> Subwords:
     return Subwords(
         train_tokenizer([e.words for e in tiny.sentences()], vocabulary=400), longest=512
     )
-
-
-def items(lengths: list[int]) -> tuple[Item, ...]:
-    return tuple(Item(Encoding((0,) * n, (1,), (1,), (1,)), {}) for n in lengths)
 
 
 # ---- encoding and padding
@@ -119,7 +111,7 @@ def test_equal_words_with_another_id_are_another_sentence() -> None:
     assert len(stratum.items) == 2
 
 
-# ---- buckets and schedules
+# ---- buckets
 
 
 @given(LENGTHS, st.integers(1, 200), st.none() | st.integers(0, 5))
@@ -151,60 +143,6 @@ def test_chance_changes_the_order_and_only_the_seed_decides_it() -> None:
         return [batch.tolist() for batch in buckets([5] * 40, tokens=20, rng=rng)]
 
     assert draw(1) == draw(1) != draw(2)
-
-
-def counts(sizes: list[int], seed: int = 0, pretraining: bool = False, **recipe: object) -> Counter:
-    """Updates a stratum, where each stratum's sentences come one a batch."""
-    strata = [Stratum(("pos",), items([10] * n)) for n in sizes]
-    made = Recipe(batch_tokens=10).replace(**recipe)
-    return Counter(turn for turn, _ in schedule(strata, made, seed=seed, pretraining=pretraining))
-
-
-def test_proportional_uniform_and_between() -> None:
-    sizes = [300, 60, 40]
-    budget = 2 * sum(sizes)
-    assert counts(sizes, epochs=2, min_updates=0) == {0: 600, 1: 120, 2: 80}
-    uniform = counts(sizes, epochs=2, min_updates=0, temperature=math.inf)
-    assert uniform == dict.fromkeys(range(3), round(budget / 3))
-    roots = [math.sqrt(n) for n in sizes]
-    between = counts(sizes, epochs=2, min_updates=0, temperature=2)
-    assert between == {i: round(budget * r / sum(roots)) for i, r in enumerate(roots)}
-
-
-def test_a_small_stage_has_its_least_updates() -> None:
-    assert counts([3], epochs=2, min_updates=50) == {0: 50}
-    # The small stratum brings its least to the budget, which is then shared out by size.
-    assert counts([100, 1], epochs=1, min_updates=10).total() == pytest.approx(110, abs=1)
-    assert counts([2000, 1], epochs=1, min_updates=0)[1] == 1, "no stratum is left out"
-
-
-def test_masked_language_modelling_has_its_own_budget() -> None:
-    assert counts([30], pretraining=True, mlm_updates=77) == {0: 77}
-    assert counts([30], pretraining=False, epochs=1, min_updates=0) == {0: 30}
-
-
-@given(LENGTHS, LENGTHS, st.integers(0, 3))
-def test_every_epoch_reads_each_sentence_once(one: list[int], two: list[int], seed: int) -> None:
-    strata = [Stratum(("pos",), items(one)), Stratum(("ner",), items(two))]
-    recipe = Recipe(batch_tokens=80, epochs=2, min_updates=0)
-    plan = schedule(strata, recipe, seed=seed, pretraining=False)
-    again = schedule(strata, recipe, seed=seed, pretraining=False)
-    assert [(s, b.tolist()) for s, b in plan] == [(s, b.tolist()) for s, b in again]
-    for number, lengths in enumerate((one, two)):
-        mine = [batch for stratum, batch in plan if stratum == number]
-        epoch = len(buckets(lengths, tokens=80))
-        assert len(mine) == 2 * epoch
-        for half in (mine[:epoch], mine[epoch:]):
-            assert sorted(np.concatenate(half).tolist()) == list(range(len(lengths)))
-
-
-def test_the_seed_decides_the_schedule() -> None:
-    strata = [Stratum(("pos",), items([10] * 30))]
-    first, second = (
-        [b.tolist() for _, b in schedule(strata, Recipe(), seed=seed, pretraining=False)]
-        for seed in (0, 1)
-    )
-    assert first != second
 
 
 # ---- masking

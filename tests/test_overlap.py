@@ -15,11 +15,12 @@ from tokenizers import Tokenizer, models, normalizers
 from transformers import PreTrainedTokenizerFast
 
 from mtlkit import corpora
-from mtlkit.batching import Item, Stratum, buckets, schedule, stratify
+from mtlkit.batching import Item, Stratum, buckets, stratify
 from mtlkit.corpora import Example
 from mtlkit.overlap import EXAMPLES, coverage, exposures, overlap, table
 from mtlkit.recipes import Recipe
 from mtlkit.routes import TASKS, Route
+from mtlkit.sampling import Schedule
 from mtlkit.tokenization import Encoding, Subwords, train_tokenizer
 
 ALPHABET = tuple("abcdefghijkl")
@@ -221,7 +222,9 @@ def test_exposures_by_hand() -> None:
 
 def turns(strata: Sequence[Stratum], recipe: Recipe) -> list[tuple[int, np.ndarray]]:
     """The plan of a stage as `exposures` reads it."""
-    return [(s, chosen) for s, chosen in schedule(strata, recipe, seed=5, pretraining=False)]
+    schedule = Schedule(strata, recipe, seed=5, pretraining=False)
+    plan = schedule.part(0, schedule.updates, np.ones(len(strata)))
+    return [part for turn in plan for part in turn]
 
 
 def declared(route: str) -> dict[str, tuple[Example, ...]]:

@@ -39,6 +39,8 @@ def test_the_defaults_are_the_contract_s() -> None:
         "mlm_updates": 2000, "mlm_tokens": 4096, "mlm_lr": 1e-3, "mlm_rate": 0.15,
         "mlm_seed": 0, "layers": 4, "width": 256, "vocabulary": 8000, "target": None,
         "averaging": 0.0, "decoding": "strict", "spelling": "shape", "precision": "auto",
+        "surgery": "none", "space": "representations", "lookahead": 0, "mixing": "alternating",
+        "sampling": "temperature",
     }  # fmt: skip
 
 
@@ -56,6 +58,8 @@ def test_settings_become_typed() -> None:
     assert recipe == Recipe(epochs=3.0, temperature=math.inf, target="ner", min_updates=5)
     assert type(recipe.epochs) is float and type(recipe.min_updates) is int
     assert Recipe.parse(["target=none"]).target is None
+    for name in ("surgery", "spelling"):
+        assert vars(Recipe.parse([f"{name}=none"]))[name] == "none", "a name like others"
     assert Recipe.parse([]) == Recipe()
 
 
@@ -63,20 +67,24 @@ def test_settings_become_typed() -> None:
     ("settings", "message"),
     [
         (["epoch=3"], "unknown recipe field 'epoch': did you mean 'epochs'?"),
-        (["head=3"], "unknown recipe field 'head': did you mean 'head_lr'?"),
+        (["head=3"], "unknown recipe field 'head': did you mean 'head_lr' or 'lookahead'?"),
         (["zzz=3"], "unknown recipe field 'zzz': expected one of epochs, min_updates, "),
         (["epochs"], "cannot use 'epochs': expected key=value, each key once"),
         (["epochs=1", "epochs=2"], "cannot use 'epochs=2': expected key=value, each key once"),
         (["epochs=many"], "epochs is 'many': expected a number from 0 to 1e+06"),
         (["epochs=inf"], "epochs is inf: expected a number from 0 to 1e+06"),
         (["epochs=nan"], "epochs is nan: expected a number from 0 to 1e+06"),
-        (["epochs=none"], "epochs is None: expected a number from 0 to 1e+06"),
+        (["epochs=none"], "epochs is 'none': expected a number from 0 to 1e+06"),
         (["min_updates=1.5"], "min_updates is '1.5': expected a whole number from 0 to 1e+09"),
         (["encoder_lr=0"], "encoder_lr is 0.0: expected a number from 1e-09 to 1"),
         (["dropout=1"], "dropout is 1.0: expected a number from 0 to 0.99"),
         (["temperature=-1"], "temperature is -1.0: expected a number from 0.01 to inf"),
         (["tuning=last:0"], "tuning is 'last:0': expected text of the form full|frozen|last:"),
         (["tuning=last"], "tuning is 'last': expected text of the form full|frozen|last:"),
+        (["space=trunk"], "space is 'trunk': expected text of the form representations|parameters"),
+        (["mixing=mixed"], "mixing is 'mixed': expected text of the form alternating|joint"),
+        (["surgery=PCGrad"], "surgery is 'PCGrad': expected text of the form [a-z]"),
+        (["lookahead=-1"], "lookahead is -1: expected a whole number from 0 to 1e+09"),
         (["sharing=Hard one"], "sharing is 'Hard one': expected text of the form [a-z]"),
         (["target=por"], f"target is 'por': expected text of the form {'|'.join(TASKS)}"),
         (["precision=fp16"], "precision is 'fp16': expected text of the form auto|bf16|fp32"),
@@ -116,6 +124,13 @@ RUN = Run(
 )
 
 
+LATER = {
+    "averaging", "decoding", "layer_decay", "spelling",
+    "sampling", "mixing", "surgery", "space", "lookahead",
+}  # fmt: skip
+"""Fields that recipes have not always had."""
+
+
 def test_the_id_of_a_run_never_changes() -> None:
     # If this fails, every stored result loses its name: do not change the number lightly.
     assert RUN.id == "4707eb606b9c1e0a31aad77f2da92ed28a76ebfb6f4fe65d483cec9a5cb3f204"
@@ -125,7 +140,7 @@ def test_the_id_is_the_hash_of_the_canonical_json() -> None:
     recipe = ",".join(
         f'"{name}":{json.dumps("inf" if value == math.inf else value)}'
         for name, value in sorted(vars(RUN.recipe).items())
-        if name not in ("averaging", "decoding", "layer_decay", "spelling")
+        if name not in LATER
     )
     text = (
         f'{{"corpora":{{"ewt":"{"b" * 64}","gum":"{"a" * 64}"}},"recipe":{{{recipe}}},'
@@ -138,7 +153,7 @@ def test_the_id_is_the_hash_of_the_canonical_json() -> None:
 def test_what_recipes_had_not_always_is_as_it_was_where_it_is_not_said() -> None:
     """Results of before keep their names; and where it is said, the name says it."""
     data = RUN.to_json()
-    assert not {"averaging", "decoding", "layer_decay", "spelling"} & set(data["recipe"])
+    assert not LATER & set(data["recipe"])
     assert Run.from_json(data).recipe == RUN.recipe
     other = Run(RUN.route, RUN.recipe.replace(decoding="strict"), RUN.seed, RUN.corpora)
     assert other.to_json()["recipe"]["decoding"] == "strict" and other.id != RUN.id
@@ -175,7 +190,8 @@ def test_ids_differ_when_anything_differs() -> None:
     changes: dict[str, Any] = {
         "sharing": "soft", "weighting": "other", "tuning": "frozen", "target": "ner",
         "precision": "fp32", "temperature": 1.0, "dropout": 0.5, "averaging": 0.5,
-        "decoding": "strict", "spelling": "none",
+        "decoding": "strict", "spelling": "none", "surgery": "pcgrad", "space": "parameters",
+        "mixing": "joint", "sampling": "dynamic",
     }  # fmt: skip
     for name, value in vars(RUN.recipe).items():
         if name not in changes:

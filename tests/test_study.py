@@ -124,6 +124,18 @@ ROUTES = {
         "scratch > mlm:30@world/review > sentiment:20@world > sentiment:10@world",
         {"mlm_updates": 3},
     ),
+    "pretraining before what weighs, draws and operates on tasks": (
+        "scratch > mlm:30@world > pos:20+ner:20@world > pos:20+dep:20@world",
+        {
+            "mlm_updates": 3, "weighting": "dwa:period=2", "sampling": "dynamic", "mixing": "joint",
+            "surgery": "pcgrad", "lookahead": 2, "sharing": "adapters:width=4",
+            "space": "parameters",
+        },
+    ),
+    "low-rank changes of a frozen trunk": (
+        "scratch > pos:20@world > ner:20+dep:20@world",
+        {"sharing": "lora:rank=2", "tuning": "frozen"},
+    ),
 }  # fmt: skip
 
 
@@ -151,6 +163,19 @@ def test_a_beginning_is_what_it_trains_and_nothing_more() -> None:
     assert str(first.route) == "minilm > pos@ewt" and first.seed == 7
     assert [corpus for corpus, _ in first.corpora] == ["ewt"]
     assert first.recipe == RECIPE  # no target, and tuned in full: tuning is of the last stage
+    # Pretraining is not trained again for another way to share or weigh what comes after it.
+    other = plan(
+        "scratch > mlm@world > pos:9@world",
+        recipe := RECIPE.replace(
+            sharing="twins", weighting="famo", surgery="mgda", space="parameters", lookahead=3,
+            mixing="joint", sampling="dynamic",
+        ),
+        7,
+    )  # fmt: skip
+    assert prefix(other, 1) == prefix(replace(other, recipe=RECIPE), 1)
+    # Fine-tuning is, but for how the last stage shares.
+    run = plan("minilm > pos+dep@ewt > ner", recipe, 7)
+    assert prefix(run, 1).recipe == recipe.replace(sharing="hard")
     # So routes that differ in what comes later begin with the same run.
     other = plan("minilm > pos@ewt > subj", RECIPE, 7)
     assert prefix(other, 1).id == first.id
@@ -260,10 +285,16 @@ def test_a_task_that_returns_with_new_labels_is_refused(
 
 
 def test_recipes_that_name_no_method_are_refused() -> None:
-    with pytest.raises(RouteError, match=r"^weighting is 'best': expected one of .*uniform"):
-        plan("scratch > pos@world", RECIPE.replace(weighting="best"), 0)
-    with pytest.raises(RouteError, match=r"^sharing is 'soft': expected one of hard"):
-        plan("scratch > pos@world", RECIPE.replace(sharing="soft"), 0)
+    for name, known in (
+        ("weighting", "chance, dwa, famo, fixed, gradnorm, random, uncertainty, uniform"),
+        ("sharing", "hard, lower, twins, cross-stitch, experts, adapters, lora"),
+        ("surgery", "cagrad, gradvac, imtl, mgda, nash, pcgrad, sum, upgrad, none"),
+        ("sampling", "temperature, annealed, dynamic"),
+    ):
+        with pytest.raises(RouteError, match=f"^unknown {name} 'zzz': expected one of {known}$"):
+            plan("scratch > pos@world", RECIPE.replace(**{name: "zzz:a=1"}), 0)
+    with pytest.raises(RouteError, match=r"^unknown weighting 'uniforn': did you mean 'uniform'"):
+        plan("scratch > pos@world", RECIPE.replace(weighting="uniforn"), 0)
     with pytest.raises(
         RouteError, match=r"^target is 'ner': expected one of dep, pos for 'scratch"
     ):

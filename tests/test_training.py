@@ -5,11 +5,12 @@ import copy
 import json
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import tiny
 import torch
@@ -17,10 +18,11 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from mtlkit import training
-from mtlkit.batching import collate, schedule, stratify
+from mtlkit.batching import Stratum, collate, stratify
 from mtlkit.evaluation import Evaluator, predict
 from mtlkit.networks import Network
 from mtlkit.recipes import Recipe
+from mtlkit.sampling import Schedule
 from mtlkit.training import Stage, TrainingError, fit
 
 JOINT = ("pos", "dep")
@@ -50,6 +52,15 @@ def mixed() -> Stage:
         dev=whole.dev,
         seen=whole.seen,
     )
+
+
+def planned(
+    strata: Sequence[Stratum], recipe: Recipe, *, seed: int
+) -> list[tuple[int, np.ndarray]]:
+    """The updates of a stage whose batches take turns."""
+    schedule = Schedule(strata, recipe, seed=seed, pretraining=False)
+    turns = schedule.part(0, schedule.updates, np.ones(len(strata)))
+    return [part for turn in turns for part in turn]
 
 
 # ---- it learns
@@ -191,21 +202,6 @@ def test_the_best_on_dev_is_what_is_left() -> None:
     assert scores == history[best]["scores"]["dev"]
 
 
-def test_the_rule_that_picks_the_best() -> None:
-    first = {"pos": {"accuracy": 0.5}, "dep": {"uas": 0.3, "las": 0.2}, "mlm": {"perplexity": 9.0}}
-    later = {"pos": {"accuracy": 0.9}, "dep": {"uas": 0.9, "las": 0.6}, "mlm": {"perplexity": 3.0}}
-
-    def rule(tasks: tuple[str, ...], target: str | None) -> float:
-        return training._criterion(later, first, tasks, target)
-
-    assert rule(("pos", "dep"), "dep") == pytest.approx(0.6 - 1)
-    assert rule(("mlm",), "mlm") == pytest.approx(-math.log(3))
-    # Error falls from 0.5 to 0.1, from 0.8 to 0.4, from log 9 to log 3.
-    assert rule(("pos", "dep"), None) == pytest.approx((0.8 + 0.5) / 2)
-    assert rule(("pos", "dep"), "ner") == rule(("pos", "dep"), None), "a target trained later"
-    assert rule(("mlm",), None) == pytest.approx(0.5)
-
-
 # ---- updates
 
 
@@ -219,7 +215,7 @@ def test_the_first_step_is_adamw_by_hand() -> None:
     model = tiny.model(JOINT, recipe=recipe)
     by_hand = copy.deepcopy(model).train()
     [stratum] = stratify(stage.train, by_hand.encoder.subwords, by_hand.labels)
-    [(_, chosen)] = schedule([stratum], recipe, seed=0, pretraining=False)
+    [(_, chosen)] = planned([stratum], recipe, seed=0)
     losses = by_hand.losses(collate([stratum.items[i] for i in chosen], JOINT, padding=0))
     sum(losses.values(), torch.tensor(0.0)).backward()
     history, _ = fit(model, stage, recipe, seed=0)
@@ -346,7 +342,7 @@ def test_leaving_out_rows_that_cannot_change_changes_nothing(
 def test_the_ledger_counts_what_the_schedule_gave() -> None:
     model, stage = tiny.model(JOINT), mixed()
     strata = stratify(stage.train, model.encoder.subwords, model.labels)
-    plan = schedule(strata, tiny.RECIPE, seed=3, pretraining=False)
+    plan = planned(strata, tiny.RECIPE, seed=3)
     seen: list[tuple[int, int]] = []
     history, ledger = fit(
         model, stage, tiny.RECIPE, seed=3, watch=lambda done, of, entry: seen.append((done, of))
@@ -369,7 +365,8 @@ def test_the_ledger_counts_what_the_schedule_gave() -> None:
         math.ceil(len(plan) * part / 4) for part in (1, 2, 3, 4)
     ]
     for entry in history:
-        assert set(entry) == {"update", "seconds", "loss", "scores", "best"}
+        assert set(entry) == {"update", "seconds", "loss", "weights", "scores", "best"}
+        assert entry["weights"] == {"pos": 1.0, "dep": 1.0}
         assert set(entry["scores"]) == {"dev", "train"}
         assert set(entry["scores"]["dev"]) == set(JOINT)
     json.dumps(history), json.dumps(ledger)
@@ -381,8 +378,8 @@ def test_a_loss_that_is_no_number_ends_the_training() -> None:
     with pytest.raises(TrainingError) as caught:
         fit(model, mixed(), tiny.RECIPE, seed=0)
     assert str(caught.value) == (
-        "the loss of 'pos' is nan at update 1; lower the learning rate (encoder_lr, head_lr, "
-        "mlm_lr) or clip more"
+        "update 1: the loss of 'pos' is nan; lower the learning rate (encoder_lr, head_lr, mlm_lr) "
+        "or clip more"
     )
 
 

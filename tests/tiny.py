@@ -29,6 +29,18 @@ RECIPE = Recipe(
 )
 
 
+WAYS = {
+    "hard": "hard",
+    "lower": "lower:pos=1",
+    "twins": "twins:strength=0.1",
+    "cross-stitch": "cross-stitch:own=0.8",
+    "experts": "experts:number=3,width=8",
+    "adapters": "adapters:width=4",
+    "lora": "lora:rank=3,alpha=7",
+}
+"""Each way to share, with settings that fit such models."""
+
+
 def sentences(n: int = 40) -> tuple[Example, ...]:
     """Generated sentences; for speed those of the small dev split."""
     return corpora.load("world", split="dev")[:n]

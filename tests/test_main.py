@@ -26,7 +26,9 @@ QUICK = [
     "--recipe", "layers=1", "width=32", "vocabulary=400", "min_updates=4", "epochs=0",
     "evaluations=2", "dev_sentences=10", "batch_tokens=256",
 ]  # fmt: skip
-COMMANDS = ("study", "train", "evaluate", "annotate", "bench", "world", "data", "runs", "doctor")
+COMMANDS = (
+    "study", "train", "evaluate", "annotate", "bench", "methods", "world", "data", "runs", "doctor"
+)  # fmt: skip
 Answer = Callable[..., str]
 
 

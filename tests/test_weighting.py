@@ -41,15 +41,19 @@ def make(text: str, tasks: Sequence[str] = TASKS, chance: Numbers = CHANCE) -> W
     return build(text, tasks, chance, seed=3)
 
 
-def no_norms() -> Numbers:
-    raise AssertionError("a method that does not read norms computed them")
+def told(weighting: Weighting, losses: Numbers, norms: Numbers) -> dict[str, float]:
+    """The weights of an update; ``norms`` are of the gradients before they are weighted."""
+    weights = weighting(losses)
+    if weighting.reads_norms:
+        weighting.measure({task: weights[task] * norms[task] for task in weights})
+    return weights
 
 
 def advance(weighting: Weighting, updates: Sequence[Update]) -> list[dict[str, float]]:
     """The weights of each update."""
     found = []
     for losses, norms, after in updates:
-        found.append(weighting(losses, lambda norms=norms: norms))
+        found.append(told(weighting, losses, norms))
         weighting.after(lambda after=after: after)
     return found
 
@@ -140,10 +144,10 @@ class TestEveryWeighting:
         if weighting.together:
             expected = r"^loss of dep, pos: expected that of dep, ner, pos$"
             with pytest.raises(ValueError, match=expected):
-                weighting(part, lambda: part)
+                weighting(part)
         else:
             for losses in (part, {"ner": 1.0}, part):
-                assert weighting(losses, no_norms).keys() == losses.keys()
+                assert weighting(losses).keys() == losses.keys()
 
     def test_like_tasks_keep_like_weights(self, text: str) -> None:
         if text.startswith(("random", "fixed:")):
@@ -155,10 +159,11 @@ class TestEveryWeighting:
     def test_only_who_needs_them_computes_norms_and_losses_again(self, text: str) -> None:
         calls: list[str] = []
         weighting = make(text)
-        for losses, norms, after in drawn(2):
-            weighting(losses, lambda norms=norms: calls.append("norms") or norms)
+        for losses, _, after in drawn(2):
+            weighting(losses)
             weighting.after(lambda after=after: calls.append("again") or after)
-        assert calls == 2 * {"gradnorm": ["norms"], "famo": ["again"]}.get(name(text), [])
+        assert calls == 2 * {"famo": ["again"]}.get(name(text), [])
+        assert weighting.reads_norms == (name(text) == "gradnorm")
 
     @pytest.mark.parametrize("wrong", [math.nan, math.inf, -0.1])
     def test_says_which_loss_is_no_loss(self, text: str, wrong: float) -> None:
@@ -166,12 +171,12 @@ class TestEveryWeighting:
         before = weighting.state
         expected = f"^loss of ner is {wrong:g}: expected a finite number, 0 or more$"
         with pytest.raises(ValueError, match=expected):
-            weighting(losses, lambda: losses)
+            weighting(losses)
         assert weighting.state == before
 
     def test_says_which_tasks_it_does_not_know(self, text: str) -> None:
         with pytest.raises(ValueError, match=r"^loss of dep, mlm, ner, pos: expected that of dep"):
-            make(text)({**dict.fromkeys(TASKS, 1.0), "mlm": 7.0}, no_norms)
+            make(text)({**dict.fromkeys(TASKS, 1.0), "mlm": 7.0})
 
     def test_refuses_the_state_of_another(self, text: str) -> None:
         states = [{"steps": 3}, {**make(text).state, "steps": 3}]
@@ -223,7 +228,7 @@ def test_every_task_needs_its_loss_by_chance() -> None:
 def test_uniform_is_the_sum_of_losses() -> None:
     x = torch.tensor([1.0, -2.0, 3.0], requires_grad=True)
     losses = {"pos": (x**2).sum(), "ner": x.exp().sum(), "dep": (3 * x).sum()}
-    weights = make("uniform")({task: loss.item() for task, loss in losses.items()}, no_norms)
+    weights = make("uniform")({task: loss.item() for task, loss in losses.items()})
     total = sum((weights[task] * losses[task] for task in losses), torch.tensor(0.0))
     [gradient] = torch.autograd.grad(total, x)
     torch.testing.assert_close(gradient, 2 * x.detach() + x.detach().exp() + 3)
@@ -235,13 +240,13 @@ def test_by_chance_every_guess_costs_one(text: str) -> None:
     guess = {task: torch.nn.functional.cross_entropy(torch.zeros(5, n), torch.arange(5) % n).item()
              for task, n in outcomes.items()}  # fmt: skip
     weighting = make(text, list(outcomes), {task: math.log(n) for task, n in outcomes.items()})
-    weights = weighting(guess, no_norms)
+    weights = weighting(guess)
     for task, loss in guess.items():
         assert weights[task] * loss == pytest.approx(1.0)
 
 
 def test_fixed_weights_are_on_top_of_chance() -> None:
-    weights = make("fixed:pos=6,ner=0.5")(dict.fromkeys(TASKS, 1.0), no_norms)
+    weights = make("fixed:pos=6,ner=0.5")(dict.fromkeys(TASKS, 1.0))
     assert weights == {"pos": 2.0, "ner": 0.2, "dep": 1 / 6}
 
 
@@ -257,7 +262,7 @@ def test_uncertainty_is_that_of_the_paper_and_of_a_peer() -> None:
     peers_adam = torch.optim.Adam(peer.parameters(), lr=rate)
     for update, (losses, _, _) in enumerate(drawn(40)):
         part = {t: loss for t, loss in losses.items() if update < 20 or update % 3 or t != "ner"}
-        weights = weighting(part, no_norms)
+        weights = weighting(part)
         variances = {task: deviations[task].exp() for task in part}  # s is the log of sigma ** 2
         scaled = sum(loss / variances[task] for task, loss in part.items())
         adam.zero_grad(set_to_none=True)  # a task that is not there takes no step
@@ -277,7 +282,7 @@ def test_uncertainty_is_that_of_the_paper_and_of_a_peer() -> None:
 def test_uncertainty_tends_to_the_weight_that_is_best_for_it() -> None:
     weighting, losses = make("uncertainty"), {"pos": 0.2, "ner": 1.0, "dep": 4.0}
     for _ in range(1500):
-        weights = weighting(losses, no_norms)
+        weights = weighting(losses)
     assert weights == pytest.approx({t: 1 / (2 * loss) for t, loss in losses.items()}, rel=1e-3)
 
 
@@ -287,7 +292,7 @@ def test_gradnorm_is_that_of_the_paper(alpha: float) -> None:
     w = torch.ones(3, dtype=torch.float64, requires_grad=True)
     adam = torch.optim.Adam([w], lr=0.025)
     for losses, norms, _ in drawn(40):
-        weights = weighting(losses, lambda norms=norms: norms)
+        weights = told(weighting, losses, norms)
         assert [weights[t] for t in TASKS] == pytest.approx(w.tolist(), rel=1e-6)
         sizes, ratios = w * tensor(norms), tensor(losses) / start
         target = (sizes.mean() * (ratios / ratios.mean()) ** alpha).detach()
@@ -318,7 +323,7 @@ def test_gradnorm_reads_the_norms_of_gradients_at_the_representation() -> None:
 
     weighting = make("gradnorm:alpha=0,rate=0.005")
     for _ in range(1500):
-        weights = weighting({task: loss.item() for task, loss in losses.items()}, norms)
+        weights = told(weighting, {task: loss.item() for task, loss in losses.items()}, norms())
     sizes = [weights[task] * norm for task, norm in norms().items()]
     assert max(sizes) < 1.15 * min(sizes)  # with alpha 0 all are to be equal
     assert max(norms().values()) > 3 * min(norms().values())
@@ -328,7 +333,7 @@ def test_gradnorm_counts_a_task_more_that_is_behind() -> None:
     weighting = make("gradnorm")
     losses = {"pos": 1.0, "dep": 2.0, "ner": 2.4}  # shares of chance: a third, a third, nearly all
     for _ in range(20):
-        weights = weighting(losses, lambda: dict.fromkeys(TASKS, 1.0))
+        weights = told(weighting, losses, dict.fromkeys(TASKS, 1.0))
     assert weights["ner"] > 1 > weights["pos"] == pytest.approx(weights["dep"])
 
 
@@ -336,7 +341,7 @@ def test_dwa_is_that_of_the_paper_and_of_a_peer() -> None:
     epochs, period, temperature = 5, 4, 0.5
     updates = [losses for losses, _, _ in drawn(epochs * period)]
     weighting = make(f"dwa:period={period},temperature={temperature}")
-    found = [tensor(weighting(losses, no_norms)).tolist() for losses in updates]
+    found = [tensor(weighting(losses)).tolist() for losses in updates]
     table = np.array([[losses[task] for task in TASKS] for losses in updates])
     means = table.reshape(epochs, period, 3).mean(1)
     peer = scalarization.DWA(temperature)
@@ -355,15 +360,15 @@ def test_dwa_is_that_of_the_paper_and_of_a_peer() -> None:
 def test_dwa_keeps_the_rate_of_a_task_that_was_away() -> None:
     weighting = make("dwa:period=1", ["ner", "pos"])
     for losses in ({"pos": 4.0, "ner": 1.0}, {"pos": 1.0, "ner": 1.0}, {"ner": 1.0}, {"ner": 1.0}):
-        weighting(losses, no_norms)
+        weighting(losses)
     powers = {"pos": math.exp(0.25 / 2), "ner": math.exp(1 / 2)}
     expected = {task: 2 * power / sum(powers.values()) for task, power in powers.items()}
-    assert weighting({"pos": 1.0, "ner": 1.0}, no_norms) == pytest.approx(expected)
+    assert weighting({"pos": 1.0, "ner": 1.0}) == pytest.approx(expected)
 
 
 def test_random_weights_are_drawn_as_a_peer_draws_them() -> None:
     weighting, losses = make("random"), dict.fromkeys(TASKS, 1.0)
-    drawings = np.array([tensor(weighting(losses, no_norms)).numpy() for _ in range(2000)])
+    drawings = np.array([tensor(weighting(losses)).numpy() for _ in range(2000)])
     assert drawings.sum(1) == pytest.approx(3)
     assert drawings.mean(0) == pytest.approx(1, abs=0.05)
     with torch.random.fork_rng():
@@ -376,9 +381,9 @@ def test_random_weights_are_drawn_as_a_peer_draws_them() -> None:
 def test_random_weights_depend_on_the_seed_and_the_update() -> None:
     one, same, other = (build("random", TASKS, CHANCE, seed=seed) for seed in (1, 1, 2))
     losses = dict.fromkeys(TASKS, 1.0)
-    first, second = one(losses, no_norms), one(losses, no_norms)
-    assert first == same(losses, no_norms)
-    assert len({first["pos"], second["pos"], other(losses, no_norms)["pos"]}) == 3
+    first, second = one(losses), one(losses)
+    assert first == same(losses)
+    assert len({first["pos"], second["pos"], other(losses)["pos"]}) == 3
 
 
 @pytest.mark.parametrize("decay", [0.0, 0.1])
@@ -388,7 +393,7 @@ def test_famo_is_that_of_the_paper_and_of_a_peer(decay: float) -> None:
     adam = torch.optim.Adam([logits], lr=0.025, weight_decay=decay)
     peer = scalarization.FAMO(3, weight_decay=decay).double()
     for losses, _, after in drawn(40):
-        weights = weighting(losses, no_norms)
+        weights = weighting(losses)
         found = [weights[task] for task in TASKS]
         parts = logits.softmax(0) / tensor(losses)
         assert found == pytest.approx((parts / parts.sum()).tolist(), rel=1e-6)
@@ -404,14 +409,14 @@ def test_famo_is_that_of_the_paper_and_of_a_peer(decay: float) -> None:
 def test_famo_counts_a_task_more_that_did_not_improve() -> None:
     weighting, losses = make("famo"), dict.fromkeys(TASKS, 2.0)
     for _ in range(20):
-        weights = weighting(losses, no_norms)
+        weights = weighting(losses)
         weighting.after(lambda: {"pos": 1.0, "ner": 2.2, "dep": 1.0})
     assert weights["ner"] > 1 / 3 > weights["pos"] == pytest.approx(weights["dep"])
 
 
 def test_famo_looks_back_on_an_update_once() -> None:
     weighting = make("famo")
-    weighting(dict.fromkeys(TASKS, 2.0), no_norms)
+    weighting(dict.fromkeys(TASKS, 2.0))
     weighting.after(lambda: dict.fromkeys(TASKS, 1.0))
     with pytest.raises(RuntimeError, match=r"^no update to look back on: call the weighting"):
         weighting.after(lambda: dict.fromkeys(TASKS, 1.0))
@@ -420,10 +425,10 @@ def test_famo_looks_back_on_an_update_once() -> None:
 def test_what_is_computed_on_request_is_checked_as_well() -> None:
     losses = dict.fromkeys(TASKS, 2.0)
     with pytest.raises(ValueError, match=r"^gradient norm of ner is nan: expected a finite numb"):
-        make("gradnorm")(losses, lambda: {**losses, "ner": math.nan})
+        told(make("gradnorm"), losses, {**losses, "ner": math.nan})
     with pytest.raises(ValueError, match=r"^gradient norm of pos: expected that of dep, ner, pos"):
         make("gradnorm")(losses, lambda: {"pos": 1.0})
     famo = make("famo")
-    famo(losses, no_norms)
+    famo(losses)
     with pytest.raises(ValueError, match=r"^loss of ner is inf: expected a finite number"):
         famo.after(lambda: {**losses, "ner": math.inf})

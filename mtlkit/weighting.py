@@ -200,7 +200,6 @@ class GradNorm(_Learning):
     ) -> None:  # fmt: skip
         super().__init__(tasks, chance, seed=seed, rate=rate, start=1.0)
         self.alpha = _least("alpha", alpha, 0)
-        self._ratios: Numbers = {}
 
     def _weigh(self, losses: Numbers) -> Numbers:
         self._ratios = {t: (loss + _TINY) / self.chance[t] for t, loss in losses.items()}
@@ -208,8 +207,6 @@ class GradNorm(_Learning):
 
     def measure(self, norms: Numbers) -> None:
         """A step on the weights, from the gradients that they made."""
-        if not self._ratios:
-            raise RuntimeError("no losses to compare: call the weighting on its losses first")
         sizes = self._checked("gradient norm", norms)
         size, ratio = fmean(sizes.values()), fmean(self._ratios.values())
         for task, own in sizes.items():
@@ -218,7 +215,6 @@ class GradNorm(_Learning):
             self.numbers[task] = max(self.numbers[task], _LEAST)
         mean = fmean(self.numbers.values())
         self.numbers = {task: number / mean for task, number in self.numbers.items()}
-        self._ratios = {}
 
 
 class DynamicAverage(Weighting):
@@ -277,6 +273,19 @@ class Random(Weighting):
         return _softmax(dict(zip(self.tasks, draws.tolist(), strict=True)), len(self.tasks))
 
 
+class Geometric(Weighting):
+    """The geometric mean of losses, times the number of tasks (Chennupati et al. 2019, GLS).
+
+    Its gradient is the sum of those of :math:`L_k`, each times the mean by :math:`L_k`.
+    """
+
+    together = True
+
+    def _weigh(self, losses: Numbers) -> Numbers:
+        mean = math.exp(fmean(math.log(loss + _TINY) for loss in losses.values()))
+        return {task: mean / (loss + _TINY) for task, loss in losses.items()}
+
+
 class Famo(_Learning):
     """The task that improved least counts more: Liu et al. 2023, Algorithm 1, "FAMO".
 
@@ -317,7 +326,7 @@ class Famo(_Learning):
 
 WEIGHTINGS: dict[str, type[Weighting]] = {
     "chance": Chance, "dwa": DynamicAverage, "famo": Famo, "fixed": Fixed, "gradnorm": GradNorm,
-    "random": Random, "uncertainty": Uncertainty, "uniform": Uniform,
+    "geometric": Geometric, "random": Random, "uncertainty": Uncertainty, "uniform": Uniform,
 }  # fmt: skip
 """Weights of losses."""
 

@@ -386,6 +386,13 @@ def test_random_weights_depend_on_the_seed_and_the_update() -> None:
     assert len({first["pos"], second["pos"], other(losses)["pos"]}) == 3
 
 
+def test_geometric_is_the_gradient_of_a_peer() -> None:
+    for losses, _, _ in drawn(9):
+        values = tensor(losses).requires_grad_()
+        [slopes] = torch.autograd.grad(scalarization.GeometricMean()(values), values)
+        assert tensor(make("geometric")(losses)).tolist() == pytest.approx((3 * slopes).tolist())
+
+
 @pytest.mark.parametrize("decay", [0.0, 0.1])
 def test_famo_is_that_of_the_paper_and_of_a_peer(decay: float) -> None:
     weighting = make(f"famo:decay={decay}")
@@ -427,7 +434,7 @@ def test_what_is_computed_on_request_is_checked_as_well() -> None:
     with pytest.raises(ValueError, match=r"^gradient norm of ner is nan: expected a finite numb"):
         told(make("gradnorm"), losses, {**losses, "ner": math.nan})
     with pytest.raises(ValueError, match=r"^gradient norm of pos: expected that of dep, ner, pos"):
-        make("gradnorm")(losses, lambda: {"pos": 1.0})
+        make("gradnorm").measure({"pos": 1.0})
     famo = make("famo")
     famo(losses)
     with pytest.raises(ValueError, match=r"^loss of ner is inf: expected a finite number"):

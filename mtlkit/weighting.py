@@ -328,7 +328,6 @@ WEIGHTINGS: dict[str, type[Weighting]] = {
     "chance": Chance, "dwa": DynamicAverage, "famo": Famo, "fixed": Fixed, "gradnorm": GradNorm,
     "geometric": Geometric, "random": Random, "uncertainty": Uncertainty, "uniform": Uniform,
 }  # fmt: skip
-"""Weights of losses."""
 
 
 def build(text: str, tasks: Sequence[str], chance: Numbers, *, seed: int) -> Weighting:

@@ -158,13 +158,16 @@ def _at_cuts(cuts: _Cuts, task: str) -> list[Tensor | None]:
 
 def _gram(gradients: Sequence[Sequence[Tensor | None]]) -> Float[np.ndarray, "task task"]:
     """Inner products of gradients that are given in parts; a part may be missing, which is zero."""
-    count = len(gradients)
-    total = torch.zeros(count, count, dtype=torch.float64)
-    for part in zip(*gradients, strict=True):
-        there = [k for k, each in enumerate(part) if each is not None]
-        rows = torch.stack([cast(Tensor, part[k]).flatten() for k in there]).float()
-        total[np.ix_(there, there)] += (rows @ rows.T).double().cpu()
-    return total.numpy()
+    total = np.zeros((len(gradients), len(gradients)))
+    for k, j in itertools.combinations_with_replacement(range(len(gradients)), 2):
+        dots = [  # sooner than a product of matrices, and more exact
+            torch.dot(one.flatten().float(), other.flatten().float())
+            for one, other in zip(gradients[k], gradients[j], strict=True)
+            if one is not None and other is not None
+        ]
+        if dots:
+            total[k, j] = total[j, k] = float(torch.stack(dots).double().sum())
+    return total
 
 
 def _through_trunk(cuts: _Cuts, weights: Mapping[str, float]) -> None:
@@ -203,9 +206,9 @@ def _operate(
     gram = _gram([[g for g, c in zip(row, common, strict=True) if c] for row in rows])
     shares = surgery(gram)
     for p, several, each in zip(trunk, common, zip(*rows, strict=True), strict=True):
-        for share, g in zip(shares.tolist(), each, strict=True):
+        for share, g in zip(shares.tolist() if several else [1.0] * len(each), each, strict=True):
             if g is not None:
-                p.grad = _plus(g.mul_(share) if several else g, p.grad)
+                p.grad = g.mul_(share) if p.grad is None else p.grad.add_(g, alpha=share)
     return gram, shares
 
 

@@ -67,11 +67,10 @@ class Network(nn.Module):
     def depths(self) -> dict[int, int]:
         """How far below the top a parameter of a transformer is, by its ``id``: `Encoder.depths`.
 
-        What a way of sharing adds to it has no depth.
+        What a way of sharing adds between the layers is as deep as the top one, wherever it is.
         """
-        own = {id(p) for name, p in self.named_parameters() if ".lora_" in name}
         found = {id_: n for each in self.sharing.encoders for id_, n in each.depths().items()}
-        return {id_: depth for id_, depth in found.items() if id_ not in own}
+        return found | {id(p): 0 for p in self.sharing.inside()}
 
     def trunk(self) -> list[nn.Parameter]:
         """The parameters that several tasks may train and that stand before what heads read."""

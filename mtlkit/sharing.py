@@ -8,7 +8,7 @@ the first is the trunk itself, and all of them have one table of sub-words.
 import copy
 import hashlib
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import Any, cast
 
@@ -50,6 +50,10 @@ class Sharing(nn.Module):
     def states(self, batch: Batch, tasks: Iterable[str]) -> dict[str, States]:
         """What each of these tasks reads of a batch."""
         return dict.fromkeys(tasks, self.trunk(batch))
+
+    def inside(self) -> Iterator[nn.Parameter]:
+        """What it adds between the layers, which learns at the rate of the top one."""
+        yield from ()
 
     def pull(self) -> None:
         """Add to the gradients what the way of sharing itself asks for."""
@@ -228,6 +232,9 @@ class Adapters(Sharing):
                 adapter = nn.Sequential(inner, nn.GELU(), outer)
                 cast(nn.ModuleList, self.adapters[task]).append(adapter)
 
+    def inside(self) -> Iterator[nn.Parameter]:
+        yield from self.adapters.parameters()
+
     def states(self, batch: Batch, tasks: Iterable[str]) -> dict[str, States]:
         return {
             task: self._adapted(batch, cast(nn.ModuleList, self.adapters[task]))
@@ -274,6 +281,9 @@ class LowRank(Sharing):
                 inject_adapter_in_model(config, encoder.transformer, adapter_name=task)
         for name, p in encoder.transformer.named_parameters():
             p.requires_grad_(before.get(name.replace(".base_layer", ""), True))
+
+    def inside(self) -> Iterator[nn.Parameter]:
+        yield from (p for name, p in self.trunk.named_parameters() if ".lora_" in name)
 
     @cached_property
     def _changed(self) -> list[Any]:

@@ -164,3 +164,69 @@ def test_a_saved_encoder_is_read_back_and_by_transformers_too(tmp_path: Path) ->
     plain = AutoModel.from_pretrained(tmp_path).eval()
     states = plain(batch.ids, attention_mask=batch.mask.long()).last_hidden_state
     torch.testing.assert_close(states, made(batch).subwords)
+
+
+# ---- what heads read
+
+
+def test_states_up_to_a_layer_are_those_of_a_shallower_mixture() -> None:
+    recipe = tiny.RECIPE.replace(layers=3)
+    encoder = tiny.encoder(tiny.sentences(), recipe=recipe).eval()
+    nn.init.normal_(encoder.mixture)
+    batch = batch_of(encoder, [0, 1, 2])
+    whole = encoder(batch)
+    output = encoder.transformer(
+        batch.ids, attention_mask=batch.mask.long(), output_hidden_states=True
+    ).hidden_states
+    for layer in range(4):
+        states = whole.up_to(layer)
+        shares = encoder.mixture[: layer + 1].softmax(0)
+        normal = [nn.functional.layer_norm(x, (encoder.hidden,)) for x in output[: layer + 1]]
+        mixed = sum(share * x for share, x in zip(shares, normal, strict=True))
+        torch.testing.assert_close(states.mixed, mixed, atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(states.subwords, output[layer], atol=1e-4, rtol=1e-4)
+    assert torch.equal(whole.up_to(3).words, whole.words)
+
+
+def test_what_is_turned_is_read_by_words_and_sentences() -> None:
+    encoder = tiny.encoder(tiny.sentences()).eval()
+    batch = batch_of(encoder, [0, 1, 2])
+    plain = encoder(batch)
+    turned = plain.turned(lambda states: 2 * states.mixed + 1)
+    torch.testing.assert_close(turned.mixed, 2 * plain.mixed + 1)
+    torch.testing.assert_close(turned.words, 2 * plain.words + 1)  # shapes are zero at first
+    torch.testing.assert_close(turned.sentence, 2 * plain.sentence + 1)
+    assert torch.equal(turned.subwords, plain.subwords)
+    torch.testing.assert_close(turned.branch().words, turned.words)
+
+
+def test_the_gradient_of_a_branch_waits_at_its_cuts() -> None:
+    encoder = tiny.encoder(tiny.sentences())
+    batch = batch_of(encoder, [0, 1, 2])
+    states = encoder(batch)
+    one, two = states.branch(), states.branch()
+    assert one.cuts == [], "nothing has been read"
+    for branch in (one, two):
+        assert torch.equal(branch.words, states.words)
+        assert torch.equal(branch.sentence, states.sentence)
+    (one.words.square().sum() + one.sentence.sum()).backward()
+    two.subwords.cos().sum().backward()
+    assert all(p.grad is None for p in encoder.transformer.parameters())
+    assert encoder.shape.weight.grad is not None, "shapes belong to the heads"
+    [(trunk, copy)] = one.cuts
+    assert trunk is states.mixed and copy is not trunk and copy.grad.any()
+    assert [
+        trunk is place
+        for (trunk, _), place in zip(two.cuts, (states.subwords, states.mixed), strict=True)
+    ] == [True, True]
+    given = [(t, c.grad) for b in (one, two) for t, c in b.cuts if c.grad is not None]
+    torch.autograd.backward(*map(list, zip(*given, strict=True)))
+    found = {n: p.grad.clone() for n, p in encoder.named_parameters() if p.grad is not None}
+    encoder.zero_grad()
+    whole = encoder(batch)
+    loss = whole.words.square().sum() + whole.sentence.sum() + whole.subwords.cos().sum()
+    loss.backward()
+    expected = {n: p.grad for n, p in encoder.named_parameters() if p.grad is not None}
+    assert found.keys() == expected.keys()
+    for name, gradient in expected.items():
+        torch.testing.assert_close(found[name], gradient, atol=1e-4, rtol=1e-3, msg=name)

@@ -5,7 +5,8 @@ import tiny
 import torch
 from torch import Tensor, nn
 
-from mtlkit import encoders, layers
+from mtlkit import encoders, layers, sharing
+from mtlkit.batching import collate, encode
 from mtlkit.encoders import Encoder
 
 
@@ -116,3 +117,76 @@ def test_layers_that_are_not_written_out_stay_as_they_are() -> None:
     encoder.transformer.config.hidden_act = "relu"
     layers.join(encoder.transformer)
     assert hasattr(encoder.transformer.encoder.layer[0].attention.self, "query")
+
+
+def test_what_is_adapted_is_not_joined() -> None:
+    """Its queries are more than their weights, which is all that would be left of them."""
+    encoder = minilm()
+    way = sharing.build("lora:rank=2", encoder, ["pos"], seed=0)
+    for name, p in encoder.named_parameters():
+        if ".lora_B." in name:
+            nn.init.normal_(p)
+    examples = encode(tiny.sentences(3), encoder.subwords, {})
+    sentences = collate(examples, (), padding=0)
+    before = way.eval().states(sentences, ["pos"])["pos"].subwords
+    layers.join(encoder.transformer)
+    assert torch.equal(way.states(sentences, ["pos"])["pos"].subwords, before)
+
+
+# ---- step by step
+
+
+@pytest.mark.parametrize("make", [minilm, scratch])
+@pytest.mark.parametrize("padded", [True, False])
+@torch.no_grad()
+def test_a_walk_gives_the_states_one_at_a_time(make, padded) -> None:
+    encoder = make().eval()
+    ids, mask = batch(encoder, (3, 7), padded)
+    expected = layers.hidden_states(encoder.transformer, ids, mask)
+    steps = layers.walk(encoder.transformer, ids, mask)
+    assert steps is not None
+    for state in expected:
+        assert torch.equal(next(steps), state)
+    with pytest.raises(StopIteration):
+        next(steps)
+
+
+@pytest.mark.parametrize("make", [minilm, scratch])
+@pytest.mark.parametrize("place", [0, 1, -2])
+def test_what_is_sent_goes_on_in_a_state_s_place(make, place) -> None:
+    """As a hook on the layer of transformers has it, with the same gradient for what was sent."""
+    encoder = make().eval()
+    ids, mask = batch(encoder, (3, 7), True)
+    count = len(encoder.layers)
+    place %= count + 1
+    generator = torch.Generator().manual_seed(1)
+    sent = torch.randn(3, 7, encoder.hidden, generator=generator, requires_grad=True)
+
+    steps = layers.walk(encoder.transformer, ids, mask)
+    found = [next(steps)]
+    for number in range(count):
+        found.append(steps.send(sent if number == place else None))
+
+    def put(module: nn.Module, given: tuple, named: dict) -> tuple[tuple, dict]:
+        return (sent, *given[1:]), named
+
+    hook = encoder.layers[place].register_forward_pre_hook(put, with_kwargs=True)
+    expected = plain(encoder, ids, mask)
+    hook.remove()
+    assert len(found) == len(expected)
+    for number, (one, two) in enumerate(zip(found, expected, strict=True)):
+        if number != place:  # there it is what was sent, or what it stands for
+            torch.testing.assert_close(one[mask], two[mask], atol=1e-4, rtol=1e-4)
+    slopes = [torch.autograd.grad(s[-1][mask].square().sum(), sent)[0] for s in (found, expected)]
+    assert slopes[0].any()
+    torch.testing.assert_close(*slopes, atol=1e-3, rtol=1e-3)
+
+
+def test_a_model_that_is_not_written_out_has_no_walk() -> None:
+    encoder = scratch()
+    ids, mask = batch(encoder, (2, 5), False)
+    encoder.transformer.config.hidden_activation = "relu"
+    assert layers.walk(encoder.transformer, ids, mask) is None
+    encoder.transformer.config.hidden_activation = "gelu"
+    assert layers.walk(encoder.transformer, ids, mask) is not None
+    assert layers.walk(nn.Linear(2, 2), ids, mask) is None

@@ -1,4 +1,4 @@
-"""Hard sharing: one trunk, heads that stay, and folders that come back as they were."""
+"""Networks: one trunk, heads that stay, and folders that come back as they were."""
 
 import json
 import os
@@ -120,6 +120,18 @@ def test_the_embedding_of_a_language_model_is_kept_once(tmp_path: Path) -> None:
     assert read.heads["mlm"].embedding[0] is embedding
 
 
+def test_a_folder_of_before_there_were_ways_to_share_is_of_hard_sharing(folder: Path) -> None:
+    facts = json.loads((folder / "model.json").read_text())
+    assert facts.pop("sharing") == ["hard"]
+    (folder / "model.json").write_text(json.dumps(facts))
+    read, _ = load(folder, recipe=tiny.RECIPE, seed=5)
+    assert read.shared == "hard"
+    sentences = tiny.sentences(5)
+    assert predict(read, sentences, TASKS, tiny.RECIPE) == predict(
+        tiny.trained(), sentences, TASKS, tiny.RECIPE
+    )
+
+
 @pytest.mark.parametrize("name", ["model.json", "heads.safetensors", "encoder/config.json"])
 def test_a_missing_file(folder: Path, name: str) -> None:
     (folder / name).unlink()
@@ -170,6 +182,15 @@ def _cut(name: str) -> Callable[[Path], None]:
             "is on one side only; copy the folder again",
         ),
         (_json(lambda facts: facts["labels"]["pos"].pop() and None), "FOLDER is damaged .+"),
+        (
+            _json(lambda facts: facts.update(sharing=["telepathy", "pos"])),
+            r"FOLDER is damaged \(unknown sharing 'telepathy': expected one of hard, .+\); copy .+",
+        ),
+        (
+            _json(lambda facts: facts.update(sharing=["adapters:width=3", "pos"])),
+            r"FOLDER/heads\.safetensors does not fit model\.json: 'sharing\.adapters\.pos\..+' "
+            "is on one side only; copy the folder again",
+        ),
         (
             _cut("heads.safetensors"),
             r"FOLDER is damaged \(.+\); copy the folder again or train the model again",

@@ -257,12 +257,14 @@ def test_a_loss_moves_what_it_should(name: str) -> None:
 
 @pytest.mark.parametrize("name", SHARINGS)
 def test_depths_and_trunk_are_those_of_the_encoders(name: str) -> None:
-    """What is added learns as heads do, and columns as the trunk does."""
+    """What is added between layers learns as the top one, what is added elsewhere as heads do."""
     network = model(WAYS[name])
     depths, trunk = network.depths(), {id(p) for p in network.trunk()}
     for full, p in network.named_parameters():
         within = full.partition(".transformer.")[2]
-        if not within or ".lora_" in within:
+        if ".lora_" in within or ".adapters." in full:
+            assert depths[id(p)] == 0, full
+        elif not within:
             assert id(p) not in depths, full
         else:
             layer = re.match(r"layers\.(\d)", within)

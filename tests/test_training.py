@@ -2,14 +2,17 @@
 
 import contextlib
 import copy
+import itertools
 import json
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
+import jaxtyping
 import numpy as np
 import pytest
 import tiny
@@ -17,7 +20,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from mtlkit import training
+from mtlkit import training, weighting
 from mtlkit.batching import Stratum, collate, stratify
 from mtlkit.evaluation import Evaluator, predict
 from mtlkit.networks import Network
@@ -160,6 +163,59 @@ def test_what_was_interrupted_goes_on_as_if_nothing_had_been(tmp_path: Path, sto
     assert {**cost, "seconds": None} == {**ledger, "seconds": None}
     seconds = [entry["seconds"] for entry in resumed]
     assert seconds == sorted(seconds) and cost["seconds"] >= seconds[-1]
+
+
+REMEMBERED: dict[str, dict[str, Any]] = {
+    "famo": {"weighting": "famo:rate=0.5", "mixing": "joint"},
+    "uncertainty": {"weighting": "uncertainty:rate=0.5"},
+    "random": {"weighting": "random"},
+    "dwa": {"weighting": "dwa:period=2,temperature=0.1"},
+    "gradnorm": {"weighting": "gradnorm:rate=0.5", "mixing": "joint"},
+    "pcgrad": {"surgery": "pcgrad", "mixing": "joint"},
+    "gradvac": {"surgery": "gradvac:beta=0.5", "mixing": "joint", "space": "parameters"},
+    "dynamic": {"sampling": "dynamic"},
+    "dynamic, joint": {"sampling": "dynamic", "mixing": "joint"},
+    "annealed": {"sampling": "annealed"},
+    "lookahead": {"lookahead": 3, "mixing": "joint"},
+    **{way: {"sharing": text} for way, text in tiny.WAYS.items() if way not in ("hard", "lower")},
+}
+
+
+@pytest.fixture
+def unchecked_shapes() -> Iterator[None]:
+    """No check of shapes: it makes training many times as long, and other tests have it."""
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)
+
+
+@pytest.mark.usefixtures("unchecked_shapes")
+@pytest.mark.parametrize("changes", REMEMBERED.values(), ids=REMEMBERED)
+def test_what_methods_have_learnt_is_not_forgotten_when_interrupted(
+    tmp_path: Path, changes: dict[str, Any]
+) -> None:
+    recipe = tiny.RECIPE.replace(evaluations=2, **changes)
+
+    def trained(folder: Path | None, stop: int | None) -> tuple[Network, list[dict[str, Any]]]:
+        model = tiny.model(JOINT)
+        model.share(recipe.sharing, JOINT)
+
+        def watch(update: int, updates: int, entry: Mapping[str, Any]) -> None:
+            if update == stop:
+                raise Interrupted
+
+        history, _ = fit(model, mixed(), recipe, seed=3, folder=folder, every=0, watch=watch)
+        return model, timeless(history)
+
+    whole, history = trained(None, None)
+    updates = history[-1]["update"]
+    with pytest.raises(Interrupted):
+        trained(tmp_path, updates // 2 + 1)
+    [checkpoint] = tmp_path.iterdir()
+    assert checkpoint.name == f"checkpoint-{updates // 2:07d}"
+    again, resumed = trained(tmp_path, None)
+    assert resumed == history
+    assert same(states(again), states(whole))
 
 
 def test_checkpoints_are_no_more_often_than_asked(tmp_path: Path) -> None:
@@ -336,6 +392,97 @@ def test_leaving_out_rows_that_cannot_change_changes_nothing(
     assert set(moved) == read
 
 
+@pytest.mark.usefixtures("unchecked_shapes")
+@pytest.mark.parametrize("way", tiny.WAYS)
+@pytest.mark.parametrize("mixing", ["alternating", "joint"])
+def test_tasks_learn_however_they_share(way: str, mixing: str) -> None:
+    recipe = tiny.LEARNING.replace(min_updates=30, evaluations=3, mixing=mixing, head_dropout=0.0)
+    model = tiny.model(JOINT, recipe=recipe)
+    model.share(tiny.WAYS[way], JOINT)
+    whole = tiny.stage(JOINT)
+    stage = Stage(  # sentences of their own
+        train={"pos": whole.train["pos"][:10], "dep": whole.train["dep"][10:20]},
+        dev=whole.dev,
+        seen=whole.seen,
+    )
+    history, _ = fit(model, stage, recipe, seed=0)
+    for task in JOINT:
+        assert history[-1]["loss"][task] < 0.8 * history[0]["loss"][task], task
+
+
+@pytest.mark.parametrize("space", ["representations", "parameters"])
+def test_surgery_that_does_nothing_trains_as_without(space: str) -> None:
+    plain, found = tiny.model(JOINT), tiny.model(JOINT)
+    recipe = tiny.RECIPE.replace(min_updates=3, evaluations=1, mixing="joint", averaging=0.0)
+    [one], _ = fit(plain, mixed(), recipe, seed=3)
+    [two], _ = fit(found, mixed(), recipe.replace(surgery="sum", space=space), seed=3)
+    assert two["loss"] == pytest.approx(one["loss"], rel=1e-3)
+    assert two["shares"] == {"pos": 1.0, "dep": 1.0}
+    assert -1 <= two["cosines"]["pos|dep"] <= 1 and 0 <= two["conflicts"]["pos|dep"] <= 1
+    assert set(two) - set(one) == {"shares", "cosines", "conflicts"}
+
+
+def test_sampling_that_adapts_is_told_the_errors_on_dev(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[tuple[int, int, list[float]]] = []
+    part = Schedule.part
+
+    def spy(self: Schedule, begin: int, end: int, errors: np.ndarray) -> Any:
+        told.append((begin, end, errors.tolist()))
+        return part(self, begin, end, errors)
+
+    monkeypatch.setattr(Schedule, "part", spy)
+    model, stage = tiny.model(JOINT), mixed()
+    recipe = tiny.RECIPE.replace(sampling="dynamic", evaluations=3)
+    history, _ = fit(model, stage, recipe, seed=3)
+    marks = [0, *(entry["update"] for entry in history)]
+    assert [(begin, end) for begin, end, _ in told] == [*itertools.pairwise(marks)]
+    kinds = [s.tasks for s in stratify(stage.train, model.encoder.subwords, model.labels)]
+    assert kinds == [("pos",), ("pos", "dep")]
+    expected = [[1.0, 1.0]]
+    for entry in history[:-1]:
+        dev = entry["scores"]["dev"]
+        pos, dep = 1 - dev["pos"]["accuracy"], 1 - dev["dep"]["las"]
+        expected.append([pos, (pos + dep) / 2])
+    assert [errors for _, _, errors in told] == [pytest.approx(each) for each in expected]
+    told.clear()
+    fit(tiny.model(JOINT), stage, recipe.replace(sampling="temperature"), seed=3)
+    assert told == [(0, marks[-1], [1.0, 1.0])], "what does not adapt is planned at once"
+
+
+def test_a_weighting_looks_back_on_the_same_batch_and_dropout(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Where weights hardly move, losses after an update are those before it."""
+    seen: list[tuple[dict[str, float], dict[str, float]]] = []
+
+    def after(self: weighting.Famo, again: Any) -> None:
+        seen.append((dict(self._before), again()))
+
+    monkeypatch.setattr(weighting.Famo, "after", after)
+    recipe = tiny.RECIPE.replace(
+        encoder_lr=1e-9, head_lr=1e-9, head_dropout=0.5, weighting="famo", mixing="joint"
+    )
+    fit(tiny.model(JOINT, recipe=recipe), mixed(), recipe, seed=0)
+    assert len(seen) == 8
+    for before, now in seen:
+        assert now == pytest.approx(before, rel=1e-5)
+
+
+def test_lookahead_is_every_so_many_updates_and_changes_nothing() -> None:
+    recipe = tiny.RECIPE.replace(mixing="joint")
+    plain, found = tiny.model(JOINT), tiny.model(JOINT)
+    one, _ = fit(plain, mixed(), recipe, seed=3)
+    with mock.patch.object(training, "lookahead", wraps=training.lookahead) as look:
+        two, _ = fit(found, mixed(), recipe.replace(lookahead=3), seed=3)
+    assert look.call_count == 3 and one[-1]["update"] == 8, "before updates 1, 4 and 7"
+    assert same(states(plain), states(found))
+    pairs = {"pos>pos", "pos>dep", "dep>pos", "dep>dep"}
+    assert [set(entry.get("affinity", ())) for entry in two] == [pairs, pairs, set(), pairs]
+    for entry in two:
+        entry.pop("affinity", None)
+    assert timeless(one) == timeless(two)
+
+
 # ---- what it says
 
 
@@ -366,7 +513,7 @@ def test_the_ledger_counts_what_the_schedule_gave() -> None:
     ]
     for entry in history:
         assert set(entry) == {"update", "seconds", "loss", "weights", "scores", "best"}
-        assert entry["weights"] == {"pos": 1.0, "dep": 1.0}
+        assert entry["weights"] == dict.fromkeys(entry["loss"], 1.0)
         assert set(entry["scores"]) == {"dev", "train"}
         assert set(entry["scores"]["dev"]) == set(JOINT)
     json.dumps(history), json.dumps(ledger)
@@ -381,6 +528,44 @@ def test_a_loss_that_is_no_number_ends_the_training() -> None:
         "update 1: the loss of 'pos' is nan; lower the learning rate (encoder_lr, head_lr, mlm_lr) "
         "or clip more"
     )
+
+
+NEEDS = "needs every task in every update, and these tasks have sentences of their own, which take "
+
+
+@pytest.mark.parametrize(
+    ("changes", "what"),
+    [
+        ({"weighting": "famo"}, "weighting famo"),
+        ({"weighting": "gradnorm:alpha=1"}, "weighting gradnorm:alpha=1"),
+        ({"surgery": "sum"}, "surgery sum"),
+        ({"surgery": "cagrad:c=0.4", "space": "parameters"}, "surgery cagrad:c=0.4"),
+        ({"lookahead": 5}, "lookahead"),
+    ],
+)
+def test_what_compares_tasks_needs_them_in_one_update(changes: dict[str, Any], what: str) -> None:
+    recipe = tiny.RECIPE.replace(min_updates=2, evaluations=1, **changes)
+    with pytest.raises(TrainingError) as caught:
+        fit(tiny.model(JOINT), mixed(), recipe, seed=0)
+    assert str(caught.value) == f"{what} {NEEDS}turns; use mixing=joint"
+    # Where sentences are labelled for all tasks, or there is one task, there is nothing to ask for.
+    for stage in (tiny.stage(JOINT), tiny.stage(["pos"])):
+        fit(tiny.model(JOINT), stage, recipe, seed=0)
+    fit(tiny.model(JOINT), mixed(), recipe.replace(mixing="joint"), seed=0)
+
+
+def test_surgery_is_for_one_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training, "place", lambda: (0, 2))
+    with pytest.raises(TrainingError) as caught:
+        fit(tiny.model(JOINT), tiny.stage(JOINT), tiny.RECIPE.replace(surgery="pcgrad"), seed=0)
+    assert str(caught.value) == "surgery pcgrad works in one process; start only one"
+
+
+def test_surgery_that_cannot_be_says_in_which_update() -> None:
+    model, recipe = tiny.model(JOINT), tiny.RECIPE.replace(surgery="pcgrad")
+    model.share("twins", JOINT)
+    with pytest.raises(TrainingError, match=r"^update 1: .* use space=parameters$"):
+        fit(model, tiny.stage(JOINT), recipe, seed=0)
 
 
 def test_a_rate_far_too_high_is_said_or_survived() -> None:

@@ -47,11 +47,11 @@ def timeless(history: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{**entry, "seconds": None} for entry in history]
 
 
-def mixed() -> Stage:
-    """Two strata, (pos, dep) and (pos), and a dev set for each task."""
-    whole = tiny.stage(JOINT)
+def mixed(*more: str) -> Stage:
+    """Two strata, (pos, dep) and (pos), and a dev set for each task; ``more`` are in both."""
+    whole = tiny.stage((*JOINT, *more))
     return Stage(
-        train={"pos": whole.train["pos"], "dep": whole.train["dep"][:10]},
+        train={**whole.train, "dep": whole.train["dep"][:10]},
         dev=whole.dev,
         seen=whole.seen,
     )
@@ -197,14 +197,15 @@ def test_what_methods_have_learnt_is_not_forgotten_when_interrupted(
     recipe = tiny.RECIPE.replace(evaluations=2, **changes)
 
     def trained(folder: Path | None, stop: int | None) -> tuple[Network, list[dict[str, Any]]]:
-        model = tiny.model(JOINT)
-        model.share(recipe.sharing, JOINT)
+        model = tiny.model((*JOINT, "ner"))  # of two tasks, the order does not matter
+        model.share(recipe.sharing, (*JOINT, "ner"))
 
         def watch(update: int, updates: int, entry: Mapping[str, Any]) -> None:
             if update == stop:
                 raise Interrupted
 
-        history, _ = fit(model, mixed(), recipe, seed=3, folder=folder, every=0, watch=watch)
+        stage = mixed("ner")
+        history, _ = fit(model, stage, recipe, seed=3, folder=folder, every=0, watch=watch)
         return model, timeless(history)
 
     whole, history = trained(None, None)

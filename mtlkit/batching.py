@@ -27,6 +27,7 @@ __all__ = [
     "buckets",
     "collate",
     "encode",
+    "group",
     "mask_subwords",
     "stratify",
 ]
@@ -125,12 +126,8 @@ def encode(
     )
 
 
-def stratify(
-    examples: Mapping[str, Sequence[Example]],
-    subwords: Subwords,
-    labels: Mapping[str, Sequence[str]],
-) -> tuple[Stratum, ...]:
-    """Group the labelled sentences of a stage's tasks by the tasks they are labelled for.
+def group(examples: Mapping[str, Sequence[Example]]) -> dict[tuple[str, ...], list[Example]]:
+    """The sentences of a stage by the tasks that they are labelled for.
 
     The ``mlm`` task corrupts its input, so its sentences are never shared with another task.
 
@@ -149,6 +146,16 @@ def stratify(
     groups: dict[tuple[str, ...], list[Example]] = {}
     for key, tasks in tasks_of.items():
         groups.setdefault(tuple(tasks), []).append(found[key])
+    return groups
+
+
+def stratify(
+    examples: Mapping[str, Sequence[Example]],
+    subwords: Subwords,
+    labels: Mapping[str, Sequence[str]],
+) -> tuple[Stratum, ...]:
+    """The sentences of a stage, encoded, by the tasks that they are labelled for; see `group`."""
+    groups = group(examples)
     return tuple(
         Stratum(
             tasks,

@@ -5,14 +5,15 @@ A method is a class in a dictionary of its module, and known by its name everywh
 
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from mtlkit.sampling import SAMPLINGS
 from mtlkit.sharing import SHARINGS
 from mtlkit.surgery import SURGERIES
 from mtlkit.weighting import WEIGHTINGS
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 __all__ = ["KINDS", "listing"]
 
@@ -27,8 +28,10 @@ KINDS: dict[str, Mapping[str, Callable[..., Any]]] = {
 _GIVEN = {"seed"}  # by the training, not by the recipe
 
 
-def listing() -> pd.DataFrame:
+def listing() -> "DataFrame":
     """Every method: the recipe's field, its name with its settings' defaults, and what it does."""
+    import pandas  # slow to import
+
     rows = []
     for kind, methods in KINDS.items():
         for name, method in sorted(methods.items()):
@@ -43,4 +46,4 @@ def listing() -> pd.DataFrame:
                 "method": f"{name}:{settings}" if settings else name,
                 "what": first.split(": ``")[0].rstrip("."),  # an example: settings are there
             })  # fmt: skip
-    return pd.DataFrame(rows)
+    return pandas.DataFrame(rows)

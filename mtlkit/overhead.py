@@ -55,7 +55,7 @@ def methods() -> list[Method]:
     return found
 
 
-def measure(*, sentences: int = 600, repeats: int = 3, start: str = "minilm") -> pd.DataFrame:
+def measure(*, sentences: int = 600, repeats: int = 2, start: str = "minilm") -> pd.DataFrame:
     """A row a method, with `COLUMNS`; three tasks on the same sentences.
 
     ``repeats``: how often each method takes each of the batches, after once to warm up.
@@ -115,7 +115,7 @@ class _Learner:
         order = np.random.default_rng(0)
         self.batches: list[Batch] = [
             collate([items[i] for i in chosen], _TASKS, padding=0)
-            for chosen in buckets(lengths, tokens=recipe.batch_tokens, rng=order)[:8]
+            for chosen in buckets(lengths, tokens=recipe.batch_tokens, rng=order)[:6]
         ]
         self.ids = sorted({id_ for item in items for id_ in item.encoding.ids})
         if kind == "sharing":

@@ -4,6 +4,7 @@ A prefix of a route is a route: ``minilm > pos+dep`` is where ``minilm > pos+dep
 Runs of one seed that begin alike share that beginning, which is trained once and kept.
 """
 
+import copy
 import functools
 import os
 import platform
@@ -23,17 +24,15 @@ from filelock import FileLock
 from mtlkit import corpora, encoders, knobs, machine, networks
 from mtlkit.corpora import Example
 from mtlkit.evaluation import Evaluator, Scores
+from mtlkit.methods import KINDS
 from mtlkit.metrics import Counts
 from mtlkit.networks import Network
 from mtlkit.progress import Watch
 from mtlkit.recipes import Recipe, Run
 from mtlkit.results import Record, Store
 from mtlkit.routes import TASKS, Route, RouteError, Task, registry, unknown
-from mtlkit.sampling import SAMPLINGS
-from mtlkit.sharing import SHARINGS
-from mtlkit.surgery import SURGERIES
-from mtlkit.training import Stage, fit
-from mtlkit.weighting import WEIGHTINGS
+from mtlkit.sharing import build
+from mtlkit.training import Stage, check, fit
 
 __all__ = ["elsewhere", "environment", "execute", "plan", "prefix", "test", "train"]
 
@@ -51,16 +50,12 @@ def plan(route: str | Route, recipe: Recipe, seed: int) -> Run:
         raise RouteError(f"'{route}' trains nothing: add a stage, as in '{route} > ner:500'")
     trained = sorted({task.name for stage in route.stages for task in stage.tasks})
     if recipe.target not in (None, *trained):
-        known = ", ".join(trained)
-        raise RouteError(f"target is {recipe.target!r}: expected one of {known} for '{route}'")
-    for name, methods in (
-        ("sharing", SHARINGS),
-        ("weighting", WEIGHTINGS),
-        ("surgery", {**SURGERIES, "none": None}),
-        ("sampling", SAMPLINGS),
-    ):
-        if (method := getattr(recipe, name).partition(":")[0]) not in methods:
-            raise RouteError(unknown(name, method, methods))
+        rule = f"expected one of {', '.join(trained)} for '{route}'"
+        raise RouteError(f"target is {recipe.target!r}: {rule}")
+    for name, methods in KINDS.items():
+        known = dict.fromkeys([*methods, getattr(Recipe(), name)])  # "none" is no method
+        if (method := getattr(recipe, name).partition(":")[0]) not in known:
+            raise RouteError(unknown(name, method, known))
     return Run(route, recipe, seed, corpora.checksums(route))
 
 
@@ -94,6 +89,12 @@ def prefix(run: Run, stages: int) -> Run:
         unread.append("target")
     same = {name: getattr(_UNREAD, name) for name in unread}
     return plan(route, run.recipe.replace(**same), _seed(run, stages - 1))
+
+
+def _recipe(run: Run, number: int) -> Recipe:
+    """The recipe of a stage: before the last, that of the beginning as if it were trained alone."""
+    last = number == len(run.route.stages) - 1
+    return run.recipe if last else prefix(run, number + 1).recipe
 
 
 def _seed(run: Run, number: int) -> int:
@@ -190,7 +191,12 @@ def train(
     else:
         history, stages, encoder = [], [], _encoder(route, recipe, _seed(run, 0))
         model = Network(encoder, recipe, seed=_seed(run, 0))
-    model.encoder.tune(recipe.tuning)  # now, so that a tuning that cannot be is found at once
+    for number, stage in plans.items():
+        check(stage, _recipe(run, number))  # now, so that what cannot be is found at once
+    model.encoder.tune(recipe.tuning)
+    if len(plans) > 1:
+        names = [task.name for task in route.stages[-1].tasks]
+        build(recipe.sharing, copy.deepcopy(model.encoder), names, seed=0)
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
     for number in plans:
@@ -205,7 +211,7 @@ def train(
         entries, ledger = fit(
             model,
             plans[number],
-            recipe if last else prefix(run, number + 1).recipe,  # as if it were trained alone
+            _recipe(run, number),
             seed=model.seed * 101 + number,
             folder=None if folder is None else folder / f"stage-{number}",
             watch=watch and functools.partial(_told, watch, number),

@@ -14,17 +14,17 @@ import numpy as np
 import torch
 
 from mtlkit import evaluation, surgery, weighting
-from mtlkit.batching import Batch, Stratum, collate, mask_subwords, stratify
+from mtlkit.batching import Batch, Stratum, collate, group, mask_subwords, stratify
 from mtlkit.corpora import Example
 from mtlkit.gradients import GradientError, backward, lookahead, losses
 from mtlkit.machine import device, place, seed_dropout, share_gradients
 from mtlkit.networks import Network
 from mtlkit.progress import Progress, TrainingError, Watch
-from mtlkit.recipes import Recipe
+from mtlkit.recipes import Recipe, made
 from mtlkit.routes import TASKS
-from mtlkit.sampling import Schedule, Turn
+from mtlkit.sampling import SAMPLINGS, Schedule, Turn
 
-__all__ = ["Stage", "TrainingError", "fit"]
+__all__ = ["Stage", "TrainingError", "check", "fit"]
 
 _CHECKPOINT_SECONDS = 30.0
 
@@ -119,7 +119,8 @@ def fit(
     """
     strata = stratify(stage.train, model.encoder.subwords, model.labels)
     schedule = Schedule(strata, recipe, seed=seed, pretraining=stage.pretraining)
-    weigh, operate = _methods(stage, strata, schedule, model, recipe, seed=seed)
+    check(stage, recipe)
+    weigh, operate = _methods(tuple(stage.train), recipe, model.chance, seed=seed)
     evaluators = {
         "dev": evaluation.Evaluator(stage.dev, model),
         "train": evaluation.Evaluator(stage.seen, model),
@@ -175,35 +176,37 @@ def fit(
     return state.history, state.ledger(time.process_time() - started)
 
 
-def _methods(
-    stage: Stage,
-    strata: Sequence[Stratum],
-    schedule: Schedule,
-    model: Network,
-    recipe: Recipe,
-    *,
-    seed: int,
-) -> tuple[weighting.Weighting, surgery.Surgery | None]:
-    """The recipe's weighting and surgery for the tasks of a stage."""
+def check(stage: Stage, recipe: Recipe) -> None:
+    """Refuse, before any training, methods that a stage cannot have.
+
+    Raises `RouteError` for settings, and `TrainingError` for a method that needs the gradients or
+    losses of all tasks at once where they take turns.
+    """
     tasks = tuple(stage.train)
-    weigh = weighting.build(recipe.weighting, tasks, model.chance, seed=seed)
-    if recipe.surgery == "none" or len(tasks) == 1:
-        operate = None
-    else:
-        operate = surgery.build(recipe.surgery, tasks, seed=seed)
+    made("sampling", recipe.sampling, SAMPLINGS, temperature=recipe.temperature)
+    weigh, operate = _methods(tasks, recipe, dict.fromkeys(tasks, 1.0), seed=0)
     for name, needed in (
         (f"weighting {recipe.weighting}", weigh.together and len(tasks) > 1),
         (f"surgery {recipe.surgery}", operate is not None),
         ("lookahead", recipe.lookahead > 0 and len(tasks) > 1),
     ):
-        if needed and len(strata) > 1 and not schedule.together:
+        if needed and recipe.mixing != "joint" and len(group(stage.train)) > 1:
             raise TrainingError(
                 f"{name} needs every task in every update, and these tasks have sentences of "
                 "their own, which take turns; use mixing=joint"
             )
     if operate is not None and place()[1] > 1:
         raise TrainingError(f"surgery {recipe.surgery} works in one process; start only one")
-    return weigh, operate
+
+
+def _methods(
+    tasks: Sequence[str], recipe: Recipe, chance: Mapping[str, float], *, seed: int
+) -> tuple[weighting.Weighting, surgery.Surgery | None]:
+    """The recipe's weighting and surgery for the tasks of a stage."""
+    weigh = weighting.build(recipe.weighting, tasks, chance, seed=seed)
+    if recipe.surgery == "none" or len(tasks) == 1:
+        return weigh, None
+    return weigh, surgery.build(recipe.surgery, tasks, seed=seed)
 
 
 def _turns(

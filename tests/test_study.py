@@ -1,6 +1,7 @@
 """A run to a result: the record, what is kept of a route's beginning, and what is refused early."""
 
 import functools
+import re
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -286,7 +287,10 @@ def test_a_task_that_returns_with_new_labels_is_refused(
 
 def test_recipes_that_name_no_method_are_refused() -> None:
     for name, known in (
-        ("weighting", "chance, dwa, famo, fixed, gradnorm, random, uncertainty, uniform"),
+        (
+            "weighting",
+            "chance, dwa, famo, fixed, gradnorm, geometric, random, uncertainty, uniform",
+        ),
         ("sharing", "hard, lower, twins, cross-stitch, experts, adapters, lora"),
         ("surgery", "cagrad, gradvac, imtl, mgda, nash, pcgrad, sum, upgrad, none"),
         ("sampling", "temperature, annealed, dynamic"),
@@ -301,3 +305,22 @@ def test_recipes_that_name_no_method_are_refused() -> None:
         plan("scratch > pos > dep", RECIPE.replace(target="ner"), 0)
     with pytest.raises(RouteError, match=r"^'minilm' trains nothing: add a stage"):
         plan("minilm", RECIPE, 0)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"weighting": "famo:x=1"}, "unknown setting of famo 'x'"),
+        ({"surgery": "cagrad:c=2"}, "surgery 'cagrad:c=2': c is 2"),
+        ({"sampling": "annealed:end=7"}, "sampling 'annealed:end=7': end is 7"),
+        ({"sharing": "lower:pos=9"}, "sharing 'lower:pos=9': pos=9"),
+        ({"surgery": "mgda"}, "surgery mgda needs every task in every update"),
+    ],
+)
+def test_a_method_that_cannot_be_is_refused_before_any_training(
+    changes: dict[str, Any], message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(study, "fit", lambda *_, **__: pytest.fail("it was trained"))
+    route = "scratch > dep:5@world > pos:20+ner:5@world"
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}"):
+        study.train(plan(route, RECIPE.replace(**changes), 0))

@@ -258,7 +258,8 @@ def publish(root: Path, profile: str) -> list[Path]:
     shelf = root / "notebooks" / profile if published else root / "notebooks"
     for folder in (kept, shelf):
         folder.mkdir(parents=True, exist_ok=True)
-    places = {path: shelf for path in (runs / "notebooks").glob("[0-9][0-9]_*.ipynb")}
+    executed = (runs / "notebooks").glob("[0-9][0-9]_*.ipynb")
+    places = {path: shelf for path in executed if ".part-" not in path.name}  # not a killed one's
     if (runs / COSTS).is_file() and not published:
         places[runs / COSTS] = kept
     written = []

@@ -224,6 +224,7 @@ def test_publishing_keeps_notebooks_and_results(tmp_path: Path) -> None:
     notebook(tmp_path / "notebooks" / "01_bad.ipynb", "1")
     executed = tmp_path / "runs" / "full" / "notebooks" / "00_good.ipynb"
     notebook(executed, "2")
+    notebook(executed.with_name("00_good.part-7.ipynb"), "3")  # of a series that was killed
     ours = store(tmp_path / "runs" / "full", 0.5)
     packed = tmp_path / "data" / "results" / "full" / "runs.jsonl"
     lesson = tmp_path / "notebooks" / "full" / "00_good.ipynb"

@@ -21,7 +21,7 @@ from tqdm import tqdm
 
 from mtlkit import benchmark, machine, surgery, weighting
 from mtlkit.batching import Batch, buckets, collate, encode
-from mtlkit.gradients import backward
+from mtlkit.gradients import backward, losses
 from mtlkit.networks import Network
 from mtlkit.recipes import Recipe
 from mtlkit.sharing import SHARINGS
@@ -144,8 +144,8 @@ class _Learner:
 
     @torch.no_grad()
     def _again(self, batch: Batch) -> dict[str, float]:
-        with machine.autocast(self.precision):
-            return {task: float(loss) for task, loss in self.network.losses(batch).items()}
+        found = losses(self.network, [batch], precision=self.precision)
+        return {task: float(loss) for task, loss in found.items()}
 
 
 def _peer(name: str) -> Callable[[Network, Batch, str], None]:
@@ -158,12 +158,12 @@ def _peer(name: str) -> Callable[[Network, Batch, str], None]:
     def step(network: Network, batch: Batch, precision: str) -> None:
         with machine.autocast(precision):
             states = network.states(batch, batch.targets)
-            losses = network.losses(batch, states)
+            found = network.losses(batch, states)
         trunk = network.trunk()
         mtl_backward(
-            list(losses.values()),
+            list(found.values()),
             features=[states[_TASKS[0]].mixed],
-            tasks_params=[list(network.heads[task].parameters()) for task in losses],
+            tasks_params=[list(network.heads[task].parameters()) for task in found],
             shared_params=trunk,
             retain_graph=True,  # what stands between the features and the heads is shared
         )

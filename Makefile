@@ -25,7 +25,7 @@ test: $(STAMP) ## Set up, then pass every check: style, types, tests, and the se
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto
 	$(BIN)/mtlkit study --profile smoke --fresh
 
 lab: $(STAMP) ## Set up, then open the lessons in JupyterLab

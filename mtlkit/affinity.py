@@ -6,7 +6,7 @@ prediction has no unit: only its order within a column counts.  Where a gain is 
 diagonal, there is no such choice, and what is predicted there is not looked at.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -23,7 +23,6 @@ __all__ = [
     "correlations",
     "cosine_matrix",
     "judge",
-    "lookahead",
     "rank_correlation",
     "regret_at_1",
     "regrets",
@@ -32,7 +31,7 @@ __all__ = [
 
 
 class AffinityError(ValueError):
-    """Gains, predictions, vectors or losses from which no affinity can be computed."""
+    """Gains, predictions or vectors from which no affinity can be computed."""
 
 
 class Interval(NamedTuple):
@@ -189,48 +188,6 @@ def cosine_matrix(
     rows = np.stack([vector / np.abs(vector).max() for vector in vectors.values()])
     rows = rows.astype(np.float64) / np.linalg.norm(rows.astype(np.float64), axis=1, keepdims=True)
     return rows @ rows.T
-
-
-def lookahead(
-    before: Mapping[str, float | Sequence[float]],
-    after: Mapping[str, Mapping[str, float | Sequence[float]]],
-) -> Float[np.ndarray, "source target"]:
-    """How much a step on the source alone lowers the target's loss: inter-task affinity.
-
-    Z[i, j] = 1 - L_j(after a step of task i) / L_j(before)   (Fifty et al. 2021, equation 1),
-
-    both on the same batch.  Above 0 the step helps, below 0 it harms.  `before` has the loss of
-    each target, `after` that of each target after a step of each source; each a number, or one
-    number an update, whose Z are averaged, as they do over training.  Rows in the order of `after`,
-    columns in that of `before`.  Raises `AffinityError`.
-    """
-    for source, losses in after.items():
-        if losses.keys() != before.keys():
-            raise AffinityError(
-                f"after a step of {source!r} there are losses of {', '.join(losses)}, but before "
-                f"it of {', '.join(before)}: measure the same targets"
-            )
-    rows = []
-    for source, losses in after.items():
-        row = []
-        for target, start in before.items():
-            first, then = np.asarray(start, np.float64), np.asarray(losses[target], np.float64)
-            if first.shape != then.shape or first.size == 0:
-                raise AffinityError(
-                    f"{source} to {target}: {first.size} losses before and {then.size} after; "
-                    "each update has one of both"
-                )
-            if not (np.isfinite(first).all() and np.isfinite(then).all() and (first > 0).all()):
-                raise AffinityError(
-                    f"{source} to {target}: losses must be finite, and above 0 before the step, "
-                    f"found {first.min():g} before and {then.min():g} after as the smallest"
-                )
-            row.append(float(np.mean(1 - then / first)))
-        rows.append(row)
-    return np.array(rows)
-
-
-# ---- parts
 
 
 def _check(gains: np.ndarray, predicted: np.ndarray) -> None:

@@ -1,8 +1,8 @@
 """What methods cost beside a plain step: time and memory of every way to share, weigh, operate.
 
-All are measured on the same batches in turn, in one process of one thread, so that a busy machine
-slows all of them alike; what counts is the ratio to the plain sum.  Memory is that of a process
-that does nothing else.
+Each has a process of its own, of one thread, and takes the same batches in turn with a plain step,
+so that a busy machine slows both alike; what counts is the ratio.  Memory is that of the process
+before the plain step is there.
 """
 
 import importlib.util
@@ -21,7 +21,7 @@ from tqdm import tqdm
 
 from mtlkit import benchmark, machine, surgery, weighting
 from mtlkit.batching import Batch, buckets, collate, encode
-from mtlkit.gradients import backward
+from mtlkit.gradients import backward, losses
 from mtlkit.networks import Network
 from mtlkit.recipes import Recipe
 from mtlkit.sharing import SHARINGS
@@ -61,45 +61,36 @@ def measure(*, sentences: int = 600, repeats: int = 2, start: str = "minilm") ->
     ``repeats``: how often each method takes each of the batches, after once to warm up.
     """
     context = multiprocessing.get_context("spawn")
+    rows = []
     with ProcessPoolExecutor(1, mp_context=context, max_tasks_per_child=1) as pool:
-        times = pool.submit(_times, sentences, repeats, start).result()
-        rows = []
-        for method in tqdm(methods(), desc="memory", unit="method", disable=None):
-            kind, name, space = method
-            rows.append({
-                "kind": kind,
-                "method": name,
-                "space": space,
-                "milliseconds": 1000 * float(np.mean(times[method])),
-                "ratio": float(np.sum(times[method]) / np.sum(times[_PLAIN])),
-                "mib": pool.submit(_memory, method, sentences, start).result(),
-            })  # fmt: skip
+        for method in tqdm(methods(), desc="methods", unit="method", disable=None):
+            found = pool.submit(_beside_plain, method, sentences, repeats, start).result()
+            rows.append((*method, *found))
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
-def _times(sentences: int, repeats: int, start: str) -> dict[Method, list[float]]:
+def _beside_plain(
+    method: Method, sentences: int, repeats: int, start: str
+) -> tuple[float, float, int]:
+    """Milliseconds of a step, its ratio to a plain one, and the memory before there is one."""
     torch.set_num_threads(1)
     machine.reuse_memory()
-    found: dict[Method, list[float]] = {method: [] for method in methods()}
+    times: dict[Method, list[float]] = {method: [], _PLAIN: []}
     with ExitStack() as stack:
-        steps = {m: stack.enter_context(_Learner(m, sentences, start)) for m in found}
-        for number in tqdm(range(repeats + 1), desc="time", unit="pass", disable=None):
-            for place in range(len(steps[_PLAIN].batches)):
-                for method, learner in steps.items():
+        own = stack.enter_context(_Learner(method, sentences, start))
+        for batch in own.batches:
+            own.step(batch)
+        mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+        plain = stack.enter_context(_Learner(_PLAIN, sentences, start))
+        for number in range(repeats + 1):
+            for batch in own.batches:
+                for name, learner in ((method, own), (_PLAIN, plain)):
                     begun = time.process_time()
-                    learner.step(learner.batches[place])
+                    learner.step(batch)
                     if number:
-                        found[method].append(time.process_time() - begun)
-    return found
-
-
-def _memory(method: Method, sentences: int, start: str) -> int:
-    torch.set_num_threads(1)
-    machine.reuse_memory()
-    with _Learner(method, sentences, start) as learner:
-        for batch in learner.batches:
-            learner.step(batch)
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+                        times[name].append(time.process_time() - begun)
+    ratio = 1.0 if method == _PLAIN else sum(times[method]) / sum(times[_PLAIN])
+    return 1000 * float(np.mean(times[method])), ratio, mib
 
 
 class _Learner:
@@ -115,7 +106,7 @@ class _Learner:
         order = np.random.default_rng(0)
         self.batches: list[Batch] = [
             collate([items[i] for i in chosen], _TASKS, padding=0)
-            for chosen in buckets(lengths, tokens=recipe.batch_tokens, rng=order)[:6]
+            for chosen in buckets(lengths, tokens=recipe.batch_tokens, rng=order)[:4]
         ]
         self.ids = sorted({id_ for item in items for id_ in item.encoding.ids})
         if kind == "sharing":
@@ -153,8 +144,8 @@ class _Learner:
 
     @torch.no_grad()
     def _again(self, batch: Batch) -> dict[str, float]:
-        with machine.autocast(self.precision):
-            return {task: float(loss) for task, loss in self.network.losses(batch).items()}
+        found = losses(self.network, [batch], precision=self.precision)
+        return {task: float(loss) for task, loss in found.items()}
 
 
 def _peer(name: str) -> Callable[[Network, Batch, str], None]:
@@ -167,12 +158,12 @@ def _peer(name: str) -> Callable[[Network, Batch, str], None]:
     def step(network: Network, batch: Batch, precision: str) -> None:
         with machine.autocast(precision):
             states = network.states(batch, batch.targets)
-            losses = network.losses(batch, states)
+            found = network.losses(batch, states)
         trunk = network.trunk()
         mtl_backward(
-            list(losses.values()),
+            list(found.values()),
             features=[states[_TASKS[0]].mixed],
-            tasks_params=[list(network.heads[task].parameters()) for task in losses],
+            tasks_params=[list(network.heads[task].parameters()) for task in found],
             shared_params=trunk,
             retain_graph=True,  # what stands between the features and the heads is shared
         )

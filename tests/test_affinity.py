@@ -15,7 +15,6 @@ from mtlkit.affinity import (
     correlations,
     cosine_matrix,
     judge,
-    lookahead,
     rank_correlation,
     regret_at_1,
     regrets,
@@ -205,30 +204,6 @@ def test_single_precision_is_enough() -> None:
     assert cosine_matrix({"a": tiny, "b": 3 * tiny}) == pytest.approx(np.ones((2, 2)))
 
 
-def test_lookahead_by_hand() -> None:
-    before = {"pos": 2.0, "ner": 0.5}
-    after = {"pos": {"pos": 1.0, "ner": 0.6}, "dep": {"ner": 0.25, "pos": 2.5}}
-    assert lookahead(before, after) == pytest.approx(np.array([[0.5, -0.2], [-0.25, 0.5]]))
-
-
-def test_lookahead_averages_over_updates() -> None:
-    found = lookahead({"pos": [2.0, 1.0]}, {"pos": {"pos": [1.0, 0.9]}})
-    assert found == pytest.approx(np.array([[(0.5 + 0.1) / 2]]))
-
-
-def test_lookahead_of_a_real_step() -> None:
-    """Two quadratic losses of one weight: the step of either, and what it does to both."""
-    wanted, weight, rate = {"a": 1.0, "b": 3.0}, 0.0, 0.25
-    before = {task: (weight - w) ** 2 for task, w in wanted.items()}
-    after = {}
-    for source, w in wanted.items():
-        moved = weight - rate * 2 * (weight - w)
-        after[source] = {task: (moved - v) ** 2 for task, v in wanted.items()}
-    # A step of a halves its distance: to a 0.25 of the loss is left, to b (2.5 / 3)^2; a step of
-    # b goes to 1.5: past a, to half its distance, and to b half of the way.
-    assert lookahead(before, after) == pytest.approx(np.array([[0.75, 1 - 25 / 36], [0.75, 0.75]]))
-
-
 def test_errors() -> None:
     bad = GAINS.copy()
     bad[1, 0] = math.inf
@@ -246,11 +221,3 @@ def test_errors() -> None:
         cosine_matrix({"a": np.ones(2), "b": np.ones(3)})
     with pytest.raises(AffinityError, match="the vector of 'b' is zero or not finite"):
         cosine_matrix({"a": np.ones(2), "b": np.zeros(2)})
-    with pytest.raises(AffinityError, match="after a step of 'pos' there are losses of ner, but b"):
-        lookahead({"pos": 1.0}, {"pos": {"ner": 1.0}})
-    with pytest.raises(AffinityError, match="pos to pos: 2 losses before and 1 after"):
-        lookahead({"pos": [1.0, 2.0]}, {"pos": {"pos": [1.0]}})
-    with pytest.raises(
-        AffinityError, match=r"pos to pos: losses must be finite, .* found 0 before"
-    ):
-        lookahead({"pos": 0.0}, {"pos": {"pos": 1.0}})

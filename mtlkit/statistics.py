@@ -165,7 +165,10 @@ def bca_interval(
         method="BCa",
         rng=rng,
     ).confidence_interval
-    return mean + scale * float(interval.low), mean + scale * float(interval.high)
+    low, high = (mean + scale * float(bound) for bound in (interval.low, interval.high))
+    # What `_tied_mean` rounds off must not put a bound that is zero on one side of zero.
+    low, high = (0.0 if abs(bound) < 1e-9 * scale else bound for bound in (low, high))
+    return low, high
 
 
 def sign_flip_test(

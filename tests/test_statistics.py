@@ -134,6 +134,11 @@ def test_bca_of_degenerate_data() -> None:
     assert 0 <= low < high <= 3e-300
 
 
+def test_a_bound_of_zero_is_exactly_zero() -> None:
+    draws = np.random.default_rng(3).uniform(1, 9, (8, 2))
+    assert {bca_interval([0, 0, 0, *pair], rng=rng())[0] for pair in draws} == {0.0}
+
+
 @pytest.mark.parametrize(("n", "least", "most"), [(30, 0.90, 0.97), (5, 0.76, 0.90)])
 def test_bca_coverage(n: int, least: float, most: float) -> None:
     """Near nominal for 30 values; for five as low as the docstring admits."""

@@ -271,7 +271,7 @@ def publish(root: Path, profile: str) -> list[Path]:
         written.append(target)
     if published:
         store = Store(runs, kept)
-        written.append(store.publish(kept / "runs.jsonl", store.ids()))
+        written.append(store.publish(kept / "runs.jsonl.xz", store.ids()))
     return written
 
 

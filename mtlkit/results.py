@@ -6,6 +6,7 @@ write to one folder: each record is its own file, and a file appears complete or
 """
 
 import json
+import lzma
 import math
 import os
 import re
@@ -59,9 +60,10 @@ def find_root(start: Path | None = None) -> Path:
 class Store:
     """The runs in `folder`, and those in the read-only folders `also`.
 
-    Reads one-record files ``<id>.json`` and packed files ``*.jsonl`` (one record a line, made by
-    `publish`).  Where several hold one id, `folder` comes before `also`, and in a folder the
-    single file before the packed ones.  A folder that does not exist (yet) is an empty one.
+    Reads one-record files ``<id>.json`` and packed files ``*.jsonl.xz`` (one record a line, made
+    by `publish`; ``xzcat`` shows them).  Where several hold one id, `folder` comes before `also`,
+    and in a folder the single file before the packed ones.  A folder that does not exist (yet) is
+    an empty one.
 
     Not-a-number is stored as ``null`` and infinity as ``"inf"``, so that every file is strict
     JSON; `table` and `history` turn both back into floats.
@@ -70,7 +72,7 @@ class Store:
     def __init__(self, folder: str | os.PathLike[str], *also: str | os.PathLike[str]) -> None:
         self.folder = Path(folder)
         self.also = tuple(Path(extra) for extra in also)
-        self._packs: dict[Path, tuple[tuple[int, int], dict[str, int]]] = {}
+        self._packs: dict[Path, tuple[tuple[int, int], dict[str, bytes]]] = {}
 
     def __repr__(self) -> str:
         return f"Store({', '.join(repr(str(path)) for path in (self.folder, *self.also))})"
@@ -90,8 +92,8 @@ class Store:
         found: set[str] = set()
         for folder in (self.folder, *self.also):
             found.update(path.stem for path in folder.glob("*.json"))
-            for pack in sorted(folder.glob("*.jsonl")):
-                found.update(self._index(pack))
+            for pack in sorted(folder.glob(_PACKS)):
+                found.update(self._lines(pack))
         return tuple(sorted(found))
 
     def save(self, record: Mapping[str, Any]) -> Path:
@@ -107,19 +109,14 @@ class Store:
 
     def load(self, id: str) -> Record:
         """The record of run `id`.  Raises `ResultsError` where there is none or it is broken."""
-        place = self._find(id)
-        if place is None:
+        path = self._find(id)
+        if path is None:
             folders = ", ".join(str(folder) for folder in (self.folder, *self.also))
             raise ResultsError(
                 f"no run {id!r} in {folders}: train it first, or name the folder that holds it"
             )
-        path, offset = place
-        if path.suffix == ".json":
-            record = _parse(path.read_bytes(), path, None)
-        else:
-            with path.open("rb") as file:
-                file.seek(offset)
-                record = _parse(file.readline(), path, None)
+        single = path.suffix == ".json"
+        record = _parse(path.read_bytes() if single else self._lines(path)[id], path, None)
         if record["id"] != id:
             raise ResultsError(
                 f"{path}: holds run {record['id']!r}, but its name says {id!r}; "
@@ -129,12 +126,12 @@ class Store:
 
     def publish(self, path: str | os.PathLike[str], ids: Iterable[str]) -> Path:
         """Pack the runs `ids` into one file, a line a record, sorted by id: the same runs give
-        the same bytes.  `path` must end in ``.jsonl``."""
+        the same bytes.  `path` must end in ``.jsonl.xz``."""
         path = Path(path)
-        if path.suffix != ".jsonl":
-            raise ResultsError(f"{path}: a packed file is read only if its name ends in .jsonl")
-        lines = [_dump(self.load(id), what=f"run {id}") for id in sorted(set(ids))]
-        write_atomically(path, "".join(line + "\n" for line in lines))
+        if not path.match(_PACKS):
+            raise ResultsError(f"{path}: a packed file is read only if its name ends in .jsonl.xz")
+        lines = [_dump(self.load(id), what=f"run {id}") + "\n" for id in sorted(set(ids))]
+        write_atomically(path, lzma.compress("".join(lines).encode()))
         return path
 
     def table(
@@ -200,43 +197,41 @@ class Store:
     def _select(self, ids: Iterable[str] | None) -> Iterator[Record]:
         return iter(self) if ids is None else (self.load(id) for id in sorted(set(ids)))
 
-    def _find(self, id: str) -> tuple[Path, int] | None:
-        """The file that holds run `id`, and where in it the record begins (bytes)."""
+    def _find(self, id: str) -> Path | None:
+        """The file that holds run `id`."""
         if not _NAME.fullmatch(id):
             return None
         for folder in (self.folder, *self.also):
             if (single := folder / f"{id}.json").is_file():
-                return single, 0
-            for pack in sorted(folder.glob("*.jsonl")):
-                if id in (index := self._index(pack)):
-                    return pack, index[id]
+                return single
+            for pack in sorted(folder.glob(_PACKS)):
+                if id in self._lines(pack):
+                    return pack
         return None
 
-    def _index(self, pack: Path) -> dict[str, int]:
-        """Run id -> byte offset in a packed file; kept until the file changes."""
+    def _lines(self, pack: Path) -> dict[str, bytes]:
+        """Run id -> its line in a packed file; kept until the file changes."""
         stat = pack.stat()
         stamp = (stat.st_mtime_ns, stat.st_size)
-        if pack in self._packs and self._packs[pack][0] == stamp:
-            return self._packs[pack][1]
-        index: dict[str, int] = {}
-        offset = 0
-        with pack.open("rb") as file:
-            for number, line in enumerate(file, start=1):
-                if line.strip():
-                    index[_parse(line, pack, number)["id"]] = offset
-                offset += len(line)
-        self._packs[pack] = stamp, index
-        return index
+        if pack not in self._packs or self._packs[pack][0] != stamp:
+            try:
+                lines = lzma.decompress(pack.read_bytes()).splitlines()
+            except lzma.LZMAError as error:
+                raise ResultsError(f"{pack}: not a whole xz file ({error}); {_RESTORE}") from error
+            numbered = enumerate(lines, start=1)
+            kept = {_parse(line, pack, number)["id"]: line for number, line in numbered}
+            self._packs[pack] = stamp, kept
+        return self._packs[pack][1]
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Write `text` to `path` as UTF-8 so that no reader, and no crash, meets half a file."""
+def write_atomically(path: Path, content: str | bytes) -> None:
+    """Write text (as UTF-8) or bytes to `path`: no reader, and no crash, meets half a file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     # The temporary file is in the same folder: a rename is atomic only within a file system.
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
     try:
-        with temporary.open("x", encoding="utf-8", newline="\n") as file:
-            file.write(text)
+        with temporary.open("xb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
@@ -244,6 +239,8 @@ def write_atomically(path: Path, text: str) -> None:
         temporary.unlink(missing_ok=True)
 
 
+_PACKS = "*.jsonl.xz"
+_RESTORE = "restore the file from version control, or publish it again"
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,128}")
 
 
@@ -277,7 +274,7 @@ def _parse(data: bytes, path: Path, line: int | None) -> Record:
         cure = (
             "delete the file and start the study again: only this run is trained anew"
             if path.suffix == ".json"
-            else "restore the file from version control, or publish it again"
+            else _RESTORE
         )
         raise ResultsError(f"{where}: not a whole run record ({error}); {cure}") from error
     return record

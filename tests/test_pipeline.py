@@ -226,7 +226,7 @@ def test_publishing_keeps_notebooks_and_results(tmp_path: Path) -> None:
     notebook(executed, "2")
     notebook(executed.with_name("00_good.part-7.ipynb"), "3")  # of a series that was killed
     ours = store(tmp_path / "runs" / "full", 0.5)
-    packed = tmp_path / "data" / "results" / "full" / "runs.jsonl"
+    packed = tmp_path / "data" / "results" / "full" / "runs.jsonl.xz"
     lesson = tmp_path / "notebooks" / "full" / "00_good.ipynb"
     (tmp_path / "runs" / "full" / "lessons.csv").write_text("lesson,seconds\n00_good,3.5\n")
     assert pipeline.publish(tmp_path, "full") == [lesson, packed], "what was kept costs nothing"
@@ -241,7 +241,7 @@ def test_publishing_keeps_notebooks_and_results(tmp_path: Path) -> None:
     ours.save(other)
     pipeline.publish(tmp_path, "full")
     assert set(Store(packed.parent).ids()) == {*published.ids(), other["id"]}
-    assert os.listdir(packed.parent) == ["runs.jsonl"]
+    assert os.listdir(packed.parent) == ["runs.jsonl.xz"]
 
 
 def test_of_runs_that_everybody_trains_only_the_cost_is_published(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """The results store: what is written is read back, whole or not at all."""
 
 import json
+import lzma
 import math
 import subprocess
 import sys
@@ -76,7 +77,7 @@ def test_any_json_survives_saving_and_publishing(
     store = Store(folder / "runs")
     store.save(record(environment=environment))
     assert store.load("a1")["environment"] == environment
-    store.publish(folder / "packed" / "all.jsonl", ["a1"])
+    store.publish(folder / "packed" / "all.jsonl.xz", ["a1"])
     assert Store(folder / "packed").load("a1") == store.load("a1")
 
 
@@ -92,17 +93,17 @@ def test_published_files_are_deterministic_and_read_only_folders_are_read(tmp_pa
     store = Store(tmp_path / "runs")
     for seed, id in enumerate(["c", "a", "b"]):
         store.save(record(id, seed=seed))
-    one = store.publish(tmp_path / "one" / "x.jsonl", ["c", "a"]).read_bytes()
-    two = store.publish(tmp_path / "two" / "x.jsonl", ["a", "c", "a"]).read_bytes()
+    one = store.publish(tmp_path / "one" / "x.jsonl.xz", ["c", "a"]).read_bytes()
+    two = store.publish(tmp_path / "two" / "x.jsonl.xz", ["a", "c", "a"]).read_bytes()
     assert one == two
-    assert [json.loads(line)["id"] for line in one.splitlines()] == ["a", "c"]
+    assert [json.loads(line)["id"] for line in lzma.decompress(one).splitlines()] == ["a", "c"]
 
     both = Store(tmp_path / "new", tmp_path / "one", tmp_path / "absent")
     assert both.ids() == ("a", "c") and "b" not in both
     assert both.load("c")["run"]["seed"] == 0
     both.save(record("c", seed=7))
     assert both.load("c")["run"]["seed"] == 7, "the written folder comes first"
-    assert (tmp_path / "one" / "x.jsonl").read_bytes() == one
+    assert (tmp_path / "one" / "x.jsonl.xz").read_bytes() == one
     assert both.ids() == ("a", "c")
 
 
@@ -111,9 +112,9 @@ def test_a_changed_pack_is_read_again(tmp_path: Path) -> None:
     store.save(record("a"))
     store.save(record("b"))
     packed = Store(tmp_path / "packed")
-    store.publish(tmp_path / "packed" / "x.jsonl", ["a"])
+    store.publish(tmp_path / "packed" / "x.jsonl.xz", ["a"])
     assert packed.ids() == ("a",)
-    store.publish(tmp_path / "packed" / "x.jsonl", ["a", "b"])
+    store.publish(tmp_path / "packed" / "x.jsonl.xz", ["a", "b"])
     assert packed.ids() == ("a", "b") and packed.load("b")["id"] == "b"
 
 
@@ -205,12 +206,16 @@ def test_broken_files_are_named(tmp_path: Path) -> None:
 
 
 def test_a_broken_line_of_a_pack_is_named(tmp_path: Path) -> None:
-    pack = Store(tmp_path / "x").publish(tmp_path / "p.jsonl", [])
+    pack = Store(tmp_path / "x").publish(tmp_path / "p.jsonl.xz", [])
     good = Store(tmp_path / "x")
     good.save(record())
     good.publish(pack, ["a1"])
-    pack.write_text(pack.read_text() + '{"id": ')
-    with pytest.raises(ResultsError, match=r"p\.jsonl, line 2: not a whole .* publish it again"):
+    whole = pack.read_bytes()
+    pack.write_bytes(lzma.compress(lzma.decompress(whole) + b'{"id": '))
+    with pytest.raises(ResultsError, match=r"xz, line 2: not a whole .* publish it again"):
+        Store(tmp_path).ids()
+    pack.write_bytes(whole[:-9])
+    with pytest.raises(ResultsError, match=r"xz: not a whole xz file .* publish it again"):
         Store(tmp_path).ids()
 
 
@@ -243,7 +248,7 @@ def test_missing_keys_and_runs_and_wrong_names(tmp_path: Path) -> None:
         store.save({"id": "a", "run": {}})
     with pytest.raises(ResultsError, match=r"no run 'zz' in .*more: train it first"):
         store.load("zz")
-    with pytest.raises(ResultsError, match=r"its name ends in \.jsonl"):
+    with pytest.raises(ResultsError, match=r"its name ends in \.jsonl.xz"):
         store.publish(tmp_path / "x.json", [])
 
 

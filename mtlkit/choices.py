@@ -26,7 +26,7 @@ from mtlkit.figures import (
     mix,
     style,
 )
-from mtlkit.labelling import amount, log_axis, name_points, need, reach, say, words
+from mtlkit.labelling import amount, log_axis, name_points, need, reach, say, table_axes, words
 from mtlkit.statistics import verdict
 
 __all__ = ["frontier", "scatter_rule", "winners"]
@@ -93,18 +93,7 @@ def winners(
             f"{words(cell[row])}, {words(cell[column])}: {name}{number}"
             f"{'' if sure else ' (undecided)'}"
         )
-    ax.set_xticks(range(len(columns)), [words(value) for value in columns])
-    ax.set_yticks(range(len(rows)), [words(value) for value in rows])
-    ax.set(
-        xlim=(-0.5, len(columns) - 0.5),
-        ylim=(-0.5, len(rows) - 0.5),
-        xlabel=xlabel or column,
-        ylabel=ylabel or row,
-        title=title,
-    )
-    ax.grid(visible=False)
-    ax.tick_params(length=0)
-    ax.spines[:].set_visible(False)
+    table_axes(ax, columns, rows, xlabel=xlabel or column, ylabel=ylabel or row, title=title)
     key: list[tuple[str, str, str | None]]
     key = [(name, mix(colour[name], PAPER, 0.25), None) for name in names]
     key += [("undecided", PAPER, "////")] if not frame[decided].all() else []

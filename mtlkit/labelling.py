@@ -31,6 +31,7 @@ __all__ = [
     "say",
     "side_text",
     "signed",
+    "table_axes",
     "words",
 ]
 
@@ -102,6 +103,30 @@ def log_axis(ax: Axes, values: pd.Series | None = None) -> None:
         ax.set_xticks(sorted(values.unique()))
     else:
         ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+
+
+def table_axes(
+    ax: Axes,
+    columns: Sequence[object],
+    rows: Sequence[object],
+    *,
+    xlabel: str,
+    ylabel: str,
+    title: str,
+) -> None:
+    """Axes of a table whose cells have the middles (0, 0), (1, 0), ...; the first row is lowest."""
+    ax.set_xticks(range(len(columns)), [words(value) for value in columns])
+    ax.set_yticks(range(len(rows)), [words(value) for value in rows])
+    ax.set(
+        xlim=(-0.5, len(columns) - 0.5),
+        ylim=(-0.5, len(rows) - 0.5),
+        xlabel=xlabel,
+        ylabel=ylabel,
+        title=title,
+    )
+    ax.grid(visible=False)
+    ax.tick_params(length=0)
+    ax.spines[:].set_visible(False)
 
 
 def reach(frame: pd.DataFrame) -> float:

@@ -5,13 +5,12 @@ They follow the conventions of `plots`: a tidy table in, labelled axes out.
 
 from collections.abc import Sequence
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
 from mtlkit.figures import GRID, INK, MUTED, PAPER, VERDICTS, FigureError, canvas, mix, style
-from mtlkit.labelling import need, reach, say, signed
+from mtlkit.labelling import need, reach, say, signed, table_axes, words
 from mtlkit.statistics import verdict
 
 __all__ = ["effects"]
@@ -78,23 +77,12 @@ def effects(
         )
         if found != "undecided":
             sure.append(f"{y} on {x} {signed(cell['mean'], digits)}")
-    turned = max((len(str(name)) for name in across), default=0) * len(across) > 60
-    ax.set_xticks(np.arange(len(across)), [str(name) for name in across])
-    if turned:
+    table_axes(ax, across, down, xlabel=xlabel or column, ylabel=ylabel or row, title=title)
+    ax.invert_yaxis()  # the first row on top
+    if max((len(words(name)) for name in across), default=0) * len(across) > 60:
         ax.tick_params(axis="x", labelrotation=40)
         for label in ax.get_xticklabels():
             label.set(ha="right", rotation_mode="anchor")
-    ax.set_yticks(np.arange(len(down)), [str(name) for name in down])
-    ax.set(
-        xlim=(-0.5, len(across) - 0.5),
-        ylim=(len(down) - 0.5, -0.5),
-        xlabel=xlabel or column,
-        ylabel=ylabel or row,
-        title=title,
-    )
-    ax.grid(visible=False)
-    ax.tick_params(length=0)
-    ax.spines[:].set_visible(False)
     return say(
         ax,
         title,

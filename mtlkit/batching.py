@@ -134,7 +134,8 @@ def group(examples: Mapping[str, Sequence[Example]]) -> dict[tuple[str, ...], li
     Parameters
     ----------
     examples
-        Task to its labelled sentences; the same sentence may occur under several tasks.
+        Task to its labelled sentences.  The same sentence may occur under several tasks; each of
+        them brings its own labels, which knobs may have changed for it alone.
     """
     tasks_of: dict[tuple[Any, ...], list[str]] = {}
     found: dict[tuple[Any, ...], Example] = {}
@@ -142,7 +143,9 @@ def group(examples: Mapping[str, Sequence[Example]]) -> dict[tuple[str, ...], li
         for example in sentences:
             key = (TASKS[task] == "mlm", example.id, example.words)
             tasks_of.setdefault(key, []).append(task)
-            found[key] = example
+            known = found.get(key, example)
+            own = {task: example.labels[task]} if task in example.labels else {}
+            found[key] = replace(known, labels={**known.labels, **own})
     groups: dict[tuple[str, ...], list[Example]] = {}
     for key, tasks in tasks_of.items():
         groups.setdefault(tuple(tasks), []).append(found[key])

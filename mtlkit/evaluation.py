@@ -86,6 +86,7 @@ class Evaluator:
         for task, sentences in examples.items():  # tasks on the same sentences share a pass
             key = tuple((example.id, example.words) for example in sentences)
             pools.setdefault(key, (sentences, []))[1].append(task)
+        self._examples = examples
         self._pools = [
             (sentences, tasks, encode(sentences, model.encoder.subwords, {}))
             for sentences, tasks in pools.values()
@@ -107,7 +108,7 @@ class Evaluator:
                 score = metrics.KINDS[_kind(task)]
                 rows = [
                     score(example.labels[task], answer)
-                    for example, answer in zip(sentences, answers[task], strict=True)
+                    for example, answer in zip(self._examples[task], answers[task], strict=True)
                 ]
                 counts[task] = {name: [row[name] for row in rows] for name in rows[0]}
                 scores[task] = {name: metrics.f1(each) for name, each in counts[task].items()}

@@ -264,7 +264,7 @@ def equivalence(a: ArrayLike, b: ArrayLike, *, margin: float, level: float = 0.9
 
 
 def minimum_detectable(differences: ArrayLike, *, power: float = 0.8, level: float = 0.95) -> float:
-    """The smallest true mean difference that this design would have noticed with odds `power`.
+    """The smallest true mean difference that this design notices with probability `power`.
 
     With n differences of standard deviation s, it is the d for which a two-sided paired t-test at
     ``1 - level`` rejects with probability `power`:  P(|T| > t) = power,  T noncentral t with n - 1

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -103,6 +104,18 @@ def test_sentences_are_grouped_by_the_tasks_they_are_labelled_for() -> None:
     assert [len(item.encoding.first) for item in both.items] == [
         len(example.words) for example in examples[:10]
     ]
+
+
+@pytest.mark.parametrize("order", [("pos", "ner"), ("ner", "pos")])
+def test_of_a_shared_sentence_each_task_brings_its_own_labels(order: tuple[str, str]) -> None:
+    """As in pos:30[shuffled]+ner:10: the knob is turned for pos, and the ner set has plain tags."""
+    plain = Example("one", ("a", "b"), {"pos": ("X", "Y"), "ner": ("O", "B-PER")})
+    turned = replace(plain, labels=plain.labels | {"pos": ("Y", "X")})
+    stage = {task: [{"pos": turned, "ner": plain}[task]] for task in order}
+    [stratum] = stratify(stage, subwords(), {"pos": ("X", "Y"), "ner": ("O", "B-PER")})
+    [item] = stratum.items
+    assert item.targets["pos"].tolist() == [1, 0]
+    assert item.targets["ner"].tolist() == [0, 1]
 
 
 def test_equal_words_with_another_id_are_another_sentence() -> None:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from unittest import mock
 
 import pytest
@@ -102,6 +103,17 @@ def test_tasks_on_the_same_sentences_share_a_pass() -> None:
         "dep": 3,
     }
     assert set(scores) == set(TASKS)
+
+
+def test_of_shared_sentences_each_task_is_scored_on_its_own_labels() -> None:
+    model, sentences = tiny.model(TASKS), tiny.sentences(20)
+    answers = predict(model, sentences, ["pos"], tiny.RECIPE)["pos"]
+    turned = [
+        replace(example, labels=example.labels | {"pos": tuple(tags)})
+        for example, tags in zip(sentences, answers, strict=True)
+    ]
+    scores, _ = Evaluator({"ner": sentences, "pos": turned}, model)(model, tiny.RECIPE)
+    assert scores["pos"]["accuracy"] == 1
 
 
 def test_perplexity_is_that_of_the_hidden_subwords() -> None:

@@ -48,8 +48,9 @@ class Judgement:
 
     `regret`: points lost by following it.  `random`: points lost by choosing any source, each as
     likely.  `correlation`: Spearman's, mean over targets.  `repeatability`: the same correlation
-    where the mean of the other seeds predicts a seed, which no prediction can be expected to exceed
-    by much.  `targets`, `ranked`: how many columns have a regret, and a correlation.
+    where the mean of the other seeds predicts a seed.  That mean is noisy too: a prediction that
+    knew the true means would have more, the more so the fewer the seeds.  `targets`, `ranked`: how
+    many columns have a regret, and a correlation.
     """
 
     regret: Interval

@@ -29,7 +29,7 @@ __all__ = [
 ]  # fmt: skip
 
 
-_AT_A_TIME = 6  # lessons, on any machine: most of them wait, for runs that the cluster trains
+_AT_A_TIME = 4  # lessons; each has a process with all its libraries
 
 COSTS = "lessons.csv"
 """Beside the runs of a profile: lesson, seconds."""
@@ -82,9 +82,10 @@ def run(
 ) -> list[Lesson]:
     """Run the lessons in a profile; executed copies go to ``runs/<profile>/notebooks``.
 
-    Several lessons at a time: while some wait for a run or draw, the cluster works for others, and
-    a run that two ask for is trained once.  A lesson that fails does not stop the others.  With
-    ``fresh``, earlier results are put aside first, once there is a cluster.
+    Several lessons at a time, where there are cores: while one loads libraries or draws, the
+    cluster works for another, and a run that both ask for is trained once.  A lesson that fails
+    does not stop the others.  With ``fresh``, earlier results are put aside first, once there is a
+    cluster.
     """
     if profile not in PROFILES:
         raise ProfileError(f"unknown profile {profile!r}: expected one of {', '.join(PROFILES)}")
@@ -101,7 +102,7 @@ def run(
             with contextlib.closing(ensure_event_loop()):  # Jupyter leaves its own one open
                 return _execute(path, executed / path.name, root, profile, address)
 
-        with ThreadPoolExecutor(_AT_A_TIME) as pool:
+        with ThreadPoolExecutor(min(_AT_A_TIME, os.cpu_count() or 1)) as pool:
             done = list(pool.map(one, chosen))
     _note_seconds(root / "runs" / profile / COSTS, done)
     return done

@@ -36,14 +36,14 @@ TINY = Profile(
 )  # fmt: skip
 
 
-def here(runs: Iterable[Run], store: Store, **_: Any) -> list[Failure]:
+def here(runs: Iterable[Run], store: Store, *, keep: bool, **_: Any) -> list[Failure]:
     """What a cluster does, in this process; runs with the seed 13 fail."""
     failures = []
     for run in runs:
         if run.seed == 13:
             failures.append(Failure(run, "ValueError: bad luck"))
-        elif run.id not in store:
-            study.execute(run, folder=store.folder)
+        else:
+            study.execute(run, folder=store.folder, keep=keep)
     return failures
 
 

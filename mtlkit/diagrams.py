@@ -10,12 +10,22 @@ from dataclasses import dataclass
 from typing import Any
 
 from matplotlib.axes import Axes
-from matplotlib.colors import to_rgb
 from matplotlib.font_manager import FontProperties
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 from matplotlib.textpath import TextPath
 
-from mtlkit.figures import FAMILIES, INK, MUTED, PAPER, FigureError, canvas, family, mix, style
+from mtlkit.figures import (
+    FAMILIES,
+    INK,
+    MUTED,
+    PAPER,
+    FigureError,
+    canvas,
+    family,
+    mix,
+    style,
+    text_on,
+)
 from mtlkit.labelling import say
 
 __all__ = ["route_diagram"]
@@ -201,7 +211,7 @@ def _stage(
         face = colour if filled else PAPER
         # Its left edge lies under the bar.
         _box(ax, x + BAR / 2, at, BAR / 2 + width, TILE, fc=face, ec=colour, lw=1.1, zorder=3)
-        ink = PAPER if filled and _dark(colour) else INK
+        ink = text_on(colour) if filled else INK
         ax.text(
             x + BAR + PAD,
             at + TILE / 2,
@@ -250,8 +260,3 @@ def _key(ax: Axes, top: float) -> None:
     for place in (-1, 1):
         _box(ax, 3.08, y - 0.045 + 0.065 * place, 0.24, 0.09, fc=PAPER, ec=MUTED, lw=0.9)
     _box(ax, 3.04, y - 0.125, 0.06, 0.25, fc=MUTED, lw=0, zorder=3)
-
-
-def _dark(colour: str) -> bool:
-    red, green, blue = to_rgb(colour)
-    return 0.299 * red + 0.587 * green + 0.114 * blue < 0.55

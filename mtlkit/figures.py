@@ -42,6 +42,7 @@ __all__ = [
     "save_table",
     "show",
     "style",
+    "text_on",
 ]
 
 INK, MUTED, GRID, PAPER = "#1F2328", "#6B7178", "#E4E7EA", "#FFFFFF"
@@ -175,6 +176,12 @@ def mix(colour: str, other: str, share: float) -> str:
     (r, g, b), (x, y, z) = to_rgb(colour), to_rgb(other)
     own = 1 - share
     return to_hex((own * r + share * x, own * g + share * y, own * b + share * z))
+
+
+def text_on(colour: str) -> str:
+    """The colour of text that is read well on `colour`: `PAPER` on what is dark, else `INK`."""
+    red, green, blue = to_rgb(colour)
+    return PAPER if 0.299 * red + 0.587 * green + 0.114 * blue < 0.5 else INK  # luma, BT.601
 
 
 def describe(drawn: Figure | Axes) -> str:

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 
 from mtlkit import DATA, figures
 from mtlkit.evaluation import primary
@@ -17,7 +16,7 @@ from mtlkit.recipes import Run
 from mtlkit.results import OWN_RESULTS_ONLY, Store, find_root
 from mtlkit.routes import Route
 from mtlkit.statistics import Comparison, compare
-from mtlkit.study import execute, plan
+from mtlkit.study import plan
 from mtlkit.sweeps import complete
 
 __all__ = ["FAMILIES", "Lab"]
@@ -226,16 +225,9 @@ class Lab:
         return compare(pairs[f"{score}_a"], pairs[f"{score}_b"], rng=np.random.default_rng(0))
 
     def model(self, run: Run) -> Network:
-        """The trained model of a run, in this process; trained first if nobody has kept it."""
-        folder = self.store.folder / "models" / run.id
-        if not (folder / "model.json").is_file():
-            threads = torch.get_num_threads()
-            torch.set_num_threads(1)  # as in every other run, so that the numbers are the same
-            try:
-                execute(run, folder=self.store.folder, keep=True)
-            finally:
-                torch.set_num_threads(threads)
-        return load(folder, recipe=run.recipe, seed=run.seed)[0]
+        """The trained model of a run; trained first if nobody has kept it."""
+        self.complete([run], title="model", keep=True)
+        return load(self.store.folder / "models" / run.id, recipe=run.recipe, seed=run.seed)[0]
 
     def show(self, figure: Any, name: str, *, alt: str | None = None) -> None:
         """Save a figure as ``figures/<profile>/<name>.svg`` and ``.png``, and show it.

@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
-from mtlkit.figures import GRID, INK, MUTED, PAPER, VERDICTS, FigureError, canvas, mix, style
+from mtlkit.figures import GRID, MUTED, PAPER, VERDICTS, FigureError, canvas, mix, style, text_on
 from mtlkit.labelling import need, reach, say, signed, table_axes, words
 from mtlkit.statistics import verdict
 
@@ -63,7 +63,6 @@ def effects(
         edge = mix(GRID, MUTED, 0.25) if hatch else PAPER
         ax.add_patch(Rectangle(place, 1, 1, fc=face, ec=edge, lw=0, hatch=hatch))
         ax.add_patch(Rectangle(place, 1, 1, fill=False, ec=PAPER, lw=1.6))
-        dark = found != "undecided" and strength > 0.55
         ax.text(
             place[0] + 0.5,
             place[1] + 0.5,
@@ -71,7 +70,7 @@ def effects(
             ha="center",
             va="center_baseline",
             size=7.5,
-            color=PAPER if dark else MUTED if found == "undecided" else INK,
+            color=MUTED if found == "undecided" else text_on(face),
             weight="normal" if found == "undecided" else "bold",
             bbox={"fc": PAPER, "ec": "none", "pad": 1.2, "alpha": 0.85} if hatch else None,
         )

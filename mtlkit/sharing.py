@@ -95,9 +95,8 @@ class _Columns(Sharing):
                 f"soft sharing needs an encoder with a module 'embeddings' that its columns can "
                 f"have in common; {type(encoder.transformer).__name__} has none"
             )
-        common: dict[int, Any] = {id(each): each for each in (table, encoder.subwords)}
         self.columns = nn.ModuleDict(
-            {task: copy.deepcopy(encoder, dict(common)) for task in self.tasks[1:]}
+            {task: copy.deepcopy(encoder, {id(table): table}) for task in self.tasks[1:]}
         )
 
     @property

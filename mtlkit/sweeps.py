@@ -11,6 +11,7 @@ from tqdm.auto import tqdm
 
 from mtlkit.recipes import Run
 from mtlkit.results import Record, Store
+from mtlkit.routes import TASKS
 from mtlkit.study import execute, prefix
 
 __all__ = ["Failure", "complete"]
@@ -123,12 +124,17 @@ def complete(
 
 
 def _shared(pending: Iterable[Run], store: Store) -> set[str]:
-    """Ids of beginnings that two or more pending runs have in common and nobody has kept yet."""
+    """Ids of beginnings that nobody has kept yet, and that two or more runs have in common.
+
+    Pretraining is one in any case: the next runs, or those of another process, begin with it.
+    """
     uses: Counter[str] = Counter()
     for run in pending:
         uses[run.id] += 1  # a whole run may be the beginning of another
         for n in range(1, len(run.route.stages)):
-            uses[prefix(run, n).id] += 1
+            begin = prefix(run, n)
+            trained = {TASKS[task.name] for stage in begin.route.stages for task in stage.tasks}
+            uses[begin.id] += 2 if trained == {"mlm"} else 1
     models = store.folder / "models"
     return {
         id for id, times in uses.items() if times > 1 and not (models / id / "model.json").is_file()

@@ -8,7 +8,7 @@ can speak of words only.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, Self
 
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from transformers import PreTrainedTokenizerFast
@@ -74,6 +74,12 @@ class Encoding:
     shapes: tuple[int, ...]
 
 
+@lru_cache(maxsize=4)
+def _pieces(tokenizer: str, nothing: int) -> dict[str, tuple[int, ...]]:
+    """The words that a tokenizer, given as JSON, has cut: known to all encoders that have it."""
+    return {}
+
+
 class Subwords:
     """Cuts words into sub-words with any fast tokenizer, one word at a time, remembering each.
 
@@ -88,12 +94,18 @@ class Subwords:
     def __init__(self, tokenizer: Any, *, longest: int) -> None:
         self.tokenizer = tokenizer
         self.longest = longest
-        self._pieces: dict[str, tuple[int, ...]] = {}
+        unknown = tokenizer.unk_token_id
+        # Some characters vanish in normalisation; the word must keep a place all the same.
+        self._nothing = unknown if unknown is not None else tokenizer.pad_token_id
+        self._pieces = _pieces(tokenizer.backend_tokenizer.to_str(), self._nothing)
         probe = tokenizer([["a"]], is_split_into_words=True)
         places = [i for i, word in enumerate(probe.word_ids(0)) if word is not None]
         ids = probe["input_ids"][0]
         self.prefix: tuple[int, ...] = tuple(ids[: places[0]])
         self.suffix: tuple[int, ...] = tuple(ids[places[-1] + 1 :])
+
+    def __deepcopy__(self, memo: object) -> Self:
+        return self  # nothing in it changes but what it remembers
 
     def learn(self, words: Iterable[str]) -> None:
         """Cut words not met before, in one call to the tokenizer."""
@@ -106,11 +118,8 @@ class Subwords:
         cut = self.tokenizer(
             [[word] for word in new], is_split_into_words=True, add_special_tokens=False
         )["input_ids"]
-        unknown = self.tokenizer.unk_token_id
-        fallback = (unknown if unknown is not None else self.tokenizer.pad_token_id,)
         for word, pieces in zip(new, cut, strict=True):
-            # Some characters vanish in normalisation; the word must keep a place all the same.
-            self._pieces[word] = tuple(pieces[:_LONGEST_WORD]) or fallback
+            self._pieces[word] = tuple(pieces[:_LONGEST_WORD]) or (self._nothing,)
 
     def encode(self, words: Sequence[str]) -> Encoding:
         """Cut one sentence.

@@ -10,12 +10,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
 from mtlkit.figures import (
     FAMILIES,
     INK,
     PALETTE,
+    PAPER,
     VERDICTS,
     FigureError,
     canvas,
@@ -27,6 +29,7 @@ from mtlkit.figures import (
     save_table,
     show,
     style,
+    text_on,
 )
 
 
@@ -177,6 +180,19 @@ PROTANOPIA = np.array(
 def test_colours_differ_for_every_eye(eye: np.ndarray, palette: dict[str, str]) -> None:
     for one, two in itertools.combinations(palette.values(), 2):
         assert np.linalg.norm(seen(one, eye) - seen(two, eye)) > 0.15, (one, two)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.2, 0.4, 0.6, 0.8, 1.0])
+@pytest.mark.parametrize("colour", [*PALETTE, *VERDICTS.values(), INK])
+def test_text_on_a_colour_has_the_contrast_that_bold_text_needs(colour: str, share: float) -> None:
+    def luminance(shown: str) -> float:  # WCAG 2.2, relative luminance
+        values = np.array(to_rgb(shown))
+        linear = np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
+        return float(linear @ [0.2126, 0.7152, 0.0722])
+
+    face = mix(colour, PAPER, share)
+    low, high = sorted(luminance(each) for each in (face, text_on(face)))
+    assert (high + 0.05) / (low + 0.05) >= 3.0
 
 
 def test_mix() -> None:

@@ -132,6 +132,9 @@ def test_only_beginnings_that_two_have_in_common_are_kept(tmp_path: Path) -> Non
     assert sweeps._shared(runs, store) == shared
     other = [plan("minilm > pos:20 > ner:20", RECIPE, seed) for seed in (0, 1)]
     assert sweeps._shared(other, store) == set()
+    # Pretraining is, for one run as well: another lesson may begin with it, or wait for it.
+    one = plan("scratch > mlm@world > mlm:9@world > pos:20@world > ner:20@world", RECIPE, 0)
+    assert sweeps._shared([one], store) == {prefix(one, 1).id, prefix(one, 2).id}
     # What is kept already is not trained again.
     folder = tmp_path / "models" / prefix(runs[0], 1).id
     folder.mkdir(parents=True)

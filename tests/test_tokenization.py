@@ -1,5 +1,6 @@
 """Words and their sub-words: the pieces of each word are found, whatever the tokenizer."""
 
+import copy
 import json
 import os
 import subprocess
@@ -11,6 +12,7 @@ import tiny
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from mtlkit import tokenization
 from mtlkit.published import locate
 from mtlkit.tokenization import SHAPES, Subwords, TokenizationError, train_tokenizer, word_shape
 
@@ -121,10 +123,25 @@ def test_a_very_long_word_is_cut_short() -> None:
 
 
 def test_what_was_read_before_does_not_matter() -> None:
-    fresh, used = (Subwords(tokenizer("scratch"), longest=512) for _ in range(2))
-    used.learn(word for example in tiny.sentences() for word in example.words)
     words = ["please", "drink", "some", "xyzzy"]
-    assert fresh.encode(words) == used.encode(words)
+    tokenization._pieces.cache_clear()
+    fresh = Subwords(tokenizer("scratch"), longest=512).encode(words)
+    tokenization._pieces.cache_clear()
+    used = Subwords(tokenizer("scratch"), longest=512)
+    used.learn(word for example in tiny.sentences() for word in example.words)
+    assert used.encode(words) == fresh
+
+
+def test_a_word_is_cut_once_for_all_encoders_with_one_tokenizer() -> None:
+    texts = [e.words for e in tiny.sentences()]
+    one, same, other = (
+        Subwords(train_tokenizer(texts, vocabulary=size), longest=512) for size in (400, 400, 300)
+    )
+    found = one.encode(["please", "xyzzy"])
+    same.tokenizer = None  # is not asked again
+    assert same.encode(["please", "xyzzy"]) == found
+    assert other.encode(["please", "xyzzy"]) != found
+    assert copy.deepcopy(one) is one  # with an encoder that is copied, no tokenizer is
 
 
 @given(words=st.lists(st.text("abxé語", min_size=1, max_size=12), min_size=1, max_size=10))

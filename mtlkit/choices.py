@@ -12,6 +12,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import NullLocator
+from matplotlib.transforms import offset_copy
 
 from mtlkit.figures import (
     FAMILIES,
@@ -231,6 +232,7 @@ def frontier(
     """Cost `x` against score `y`, and the frontier: what nothing else beats at its cost.
 
     `frame`: a row an alternative, named by `label`; with columns low and high, `y`'s interval.
+    Intervals at equal costs stand side by side, within the width of a dot.
     """
     need(frame, x, y, label)
     ax = ax or canvas(height=3.9)[1][0]
@@ -248,10 +250,14 @@ def frontier(
         ax.plot([x0, x1], [y0, y1], color=mix(MUTED, PAPER, 0.55), lw=1.3, zorder=1)
     on = {name for _, _, name in corners}
     anchors = []
-    for _, row in frame.iterrows():
+    aside = _aside(np.log(frame[x]) if log else frame[x])
+    for (_, row), moved in zip(frame.iterrows(), aside, strict=True):
         name = str(row[label])
         if {"low", "high"} <= set(frame):
-            ax.plot([row[x]] * 2, [row.low, row.high], color=colour[name], lw=1.4, zorder=2)
+            [bar] = ax.plot([row[x]] * 2, [row.low, row.high], color=colour[name], lw=1.4, zorder=2)
+            bar.set_transform(
+                offset_copy(ax.transData, ax.get_figure(root=True), x=moved, units="points")
+            )
             lines.append((row[x], row.low, row[x], row.high))
         face = colour[name] if name in on else PAPER
         ax.plot(row[x], row[y], "o", color=colour[name], mfc=face, mew=1.6, ms=7.5, zorder=3)
@@ -269,3 +275,14 @@ def frontier(
         f"Scatter plot: {ylabel or y} against {xlabel or x}. On the frontier, from "
         f"cheap to dear: {listed}. Beaten: {beaten}.",
     )
+
+
+def _aside(cost: pd.Series) -> np.ndarray:
+    """Points to move each interval by, so that those at equal costs lie side by side."""
+    order = np.argsort(cost.to_numpy(), kind="stable")
+    ordered = cost.to_numpy()[order]
+    group = np.cumsum(np.diff(ordered, prepend=ordered[0]) > 0.004 * np.ptp(ordered))
+    first, size = np.searchsorted(group, group), np.bincount(group)[group]
+    moved = np.empty(len(order))
+    moved[order] = 4 * (np.arange(len(order)) - first - (size - 1) / 2)
+    return moved

@@ -3,6 +3,7 @@
 import math
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
@@ -79,6 +80,28 @@ def test_frontier_with_intervals(tmp_path: Path) -> None:
         axes.get_label()
     )
     save(axes, "frontier", folder=tmp_path)
+
+
+def test_intervals_at_equal_costs_stand_side_by_side() -> None:
+    frame = pd.DataFrame(
+        {
+            "parameters": [44.85, 23.5, 44.86, 44.86, 30.0],
+            "score": [10.5, 0.0, 8.6, 8.6, 3.0],
+            "low": [8.0, -1.0, 7.0, 7.0, 2.0],
+            "high": [12.7, 1.0, 11.0, 11.0, 4.0],
+            "way": ["cross-stitch", "hard", "twins", "both", "adapters"],
+        }
+    )
+    axes = frontier(frame, "parameters", "score", "way", log=False)
+    low, high = axes.get_ylim()
+    assert low < -1 and high > 12.7
+    moved = []
+    for line in axes.lines:
+        at = np.asarray(line.get_xydata())[0]
+        if line.get_zorder() == 2:
+            by = line.get_transform().transform(at)[0] - axes.transData.transform(at)[0]
+            moved.append(by * 72 / axes.figure.dpi)
+    assert moved == pytest.approx([-4, 0, 0, 4, 0], abs=1e-9)
 
 
 @pytest.mark.parametrize(

@@ -151,7 +151,8 @@ def _execute(path: Path, out: Path, root: Path, profile: str, scheduler: str) ->
             kernel_name="python3",
             language="python",  # some editors do not write it down
             progress_bar={"desc": path.stem},
-            extra_arguments=["--log-level=ERROR"],  # of the kernel: no warning a lesson
+            # Of the kernel: no warning a lesson, and no error when it is told to stop.
+            extra_arguments=["--log-level=CRITICAL"],
         )
     except PapermillExecutionError as failure:
         error = f"cell {failure.exec_count}: {failure.ename}: {failure.evalue}"

@@ -5,6 +5,7 @@ the same tasks form a :class:`Stratum`; a batch is drawn from one stratum, so ev
 it is labelled in every sentence of the batch and no loss needs a mask for missing labels.
 """
 
+from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
@@ -20,20 +21,27 @@ from mtlkit.tokenization import Encoding, Subwords
 
 __all__ = [
     "IGNORED",
+    "SHORTEST",
     "Batch",
     "BatchingError",
     "Item",
+    "Packed",
     "Stratum",
     "buckets",
     "collate",
     "encode",
     "group",
-    "mask_subwords",
+    "mask",
     "stratify",
 ]
 
 IGNORED = -100
 """Target of a padded place: what ``torch.nn.functional.cross_entropy`` ignores by default."""
+
+SHORTEST = 32
+"""Sub-words in the shortest packed sequence: twice as many as in the longest word."""
+
+_BEGIN, _END = 1, 2  # of a word, of a sentence
 
 
 class BatchingError(ValueError):
@@ -51,12 +59,69 @@ class Item:
     targets: Mapping[str, np.ndarray]
 
 
+class Packed(Sequence[Item]):
+    """Plain text as sequences of almost equal length, with hardly any padding.
+
+    Liu et al. 2019 (arXiv 1907.11692), section 4.2, "FULL-SENTENCES".  Each sentence ends with the
+    tokenizer's separator, and where a sequence is full the sentence goes on in the next one, from
+    a whole word on.  The text is read once, sentence by sentence, and a sub-word takes five bytes;
+    an item is made when it is asked for.
+
+    ``length``: the most sub-words in a sequence, special tokens included.
+    """
+
+    def __init__(self, examples: Iterable[Example], subwords: Subwords, *, length: int) -> None:
+        if not SHORTEST <= length <= subwords.longest:
+            raise BatchingError(
+                f"mlm_length is {length}: expected {SHORTEST} to {subwords.longest}, which is the "
+                "most that this encoder reads, or 0 for sentences as they are"
+            )
+        self._prefix, end = subwords.prefix, subwords.suffix
+        room, used = length - len(self._prefix), 0
+        self._ids, self._marks, self._bounds = array("i"), bytearray(), array("q", [0])
+        for example in examples:
+            for piece in (*subwords.cut(example.words), end):
+                if used + len(piece) > room:
+                    self._bounds.append(len(self._ids))
+                    used = 0
+                used += len(piece)
+                self._ids.extend(piece)
+                self._marks += bytes([_END if piece is end else _BEGIN]) + bytes(len(piece) - 1)
+        if used:
+            self._bounds.append(len(self._ids))
+
+    def __len__(self) -> int:
+        return len(self._bounds) - 1
+
+    def __getitem__(self, place: Any) -> Any:  # an item; nothing here asks for a slice
+        ids = self._ids[self._bounds[place] : self._bounds[place + 1]]
+        marks = np.frombuffer(self._marks, np.uint8, len(ids), self._bounds[place])
+        edges = np.append(np.flatnonzero(marks), len(ids))
+        first, last = edges[:-1] + len(self._prefix), edges[1:] + len(self._prefix) - 1
+        words = marks[edges[:-1]] == _BEGIN
+        begins, ends = tuple(first[words].tolist()), tuple(last[words].tolist())
+        return Item(Encoding((*self._prefix, *ids), begins, ends, (0,) * len(begins)), {})
+
+    @property
+    def lengths(self) -> list[int]:
+        """How many sub-words each sequence has."""
+        found: list[int] = (np.diff(self._bounds) + len(self._prefix)).tolist()
+        return found
+
+
 @dataclass(frozen=True, slots=True)
 class Stratum:
     """Sentences that are labelled for the same tasks."""
 
     tasks: tuple[str, ...]
-    items: tuple[Item, ...]
+    items: Sequence[Item]
+
+    @property
+    def lengths(self) -> list[int]:
+        """How many sub-words each item has."""
+        if isinstance(self.items, Packed):
+            return self.items.lengths
+        return [len(item.encoding.ids) for item in self.items]
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,11 +221,18 @@ def stratify(
     examples: Mapping[str, Sequence[Example]],
     subwords: Subwords,
     labels: Mapping[str, Sequence[str]],
+    *,
+    length: int = 0,
 ) -> tuple[Stratum, ...]:
-    """The sentences of a stage, encoded, by the tasks that they are labelled for; see `group`."""
+    """The sentences of a stage, encoded, by the tasks that they are labelled for; see `group`.
+
+    ``length``: the text of ``mlm`` is packed in sequences of so many sub-words, unless it is 0.
+    """
     groups = group(examples)
     return tuple(
-        Stratum(
+        Stratum(tasks, Packed(groups[tasks], subwords, length=length))
+        if length and all(TASKS[task] == "mlm" for task in tasks)
+        else Stratum(
             tasks,
             encode(groups[tasks], subwords, {t: labels[t] for t in tasks if TASKS[t] != "mlm"}),
         )
@@ -224,13 +296,15 @@ def collate(items: Sequence[Item], tasks: Sequence[str], *, padding: int) -> Bat
     )
 
 
-def mask_subwords(
-    batch: Batch, subwords: Subwords, *, rate: float, generator: torch.Generator
+def mask(
+    batch: Batch, subwords: Subwords, *, rate: float, generator: torch.Generator, words: bool
 ) -> Batch:
     """Hide sub-words for masked language modelling; the batch's ``targets["mlm"]`` are the hidden.
 
     Devlin et al. 2019, section 3.1: of the chosen sub-words (share ``rate``) 80 % become the mask
-    token, 10 % a random sub-word, 10 % stay.  Special tokens are never chosen.
+    token, 10 % a random sub-word, 10 % stay.  Special tokens are never chosen.  With ``words``,
+    words are chosen with this probability, and all sub-words of one with it (whole-word masking;
+    Cui et al. 2021, "Pre-training with whole word masking for Chinese BERT", section 3.1).
     """
     tokenizer = subwords.tokenizer
     if tokenizer.mask_token_id is None:
@@ -239,7 +313,12 @@ def mask_subwords(
             "choose an encoder pretrained with masked language modelling, or scratch"
         )
     special = torch.isin(batch.ids, torch.tensor(sorted(set(tokenizer.all_special_ids))))
-    chosen = torch.rand(batch.ids.shape, generator=generator) < rate
+    if words:
+        begins = torch.zeros_like(batch.ids).scatter_add(1, batch.first, batch.words.long())
+        chosen = torch.rand(batch.words.shape, generator=generator) < rate
+        chosen = chosen.gather(1, (begins.cumsum(1) - 1).clamp(min=0))
+    else:
+        chosen = torch.rand(batch.ids.shape, generator=generator) < rate
     chosen &= batch.mask & ~special
     if not chosen.any():  # a batch of one short sentence: hide its first word
         chosen[:, len(subwords.prefix)] = True

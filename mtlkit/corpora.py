@@ -15,7 +15,7 @@ from sys import intern
 from typing import TYPE_CHECKING, Any
 
 from mtlkit import conllu, entities, knobs, prose, sources, world
-from mtlkit.examples import Example, kept, label_values, to_dataset
+from mtlkit.examples import Example, depths, kept, label_values, to_dataset
 from mtlkit.prose import bucket
 from mtlkit.routes import Route, Task
 from mtlkit.sources import CorpusError, check, fetch
@@ -93,11 +93,14 @@ def labelled(task: Task, *, seed: int) -> tuple[Example, ...]:
 
     Budgets are nested: sentences are put in an order that depends on corpus, subset and seed, not
     on the task, and the first ``task.labels`` are taken. So pos:3000 and dep:3000 are the same
-    sentences, and ner:250 is the first 250 of them. For mlm, labels count sentences of text; of
-    the embedded world there are as many as are asked for.
+    sentences, and ner:250 is the first 250 of them. For mlm, labels count sentences of text, of
+    which the embedded world has as many as are asked for; without a number it is all the text, in
+    its own order, so that what follows on each other stands together.
     Raises `CorpusError` if there are fewer than that.
     """
     order = f"{task.corpus}/{task.subset or ''}/{seed}/"
+    if (task.name, task.labels) == ("mlm", None) and "shift" not in dict(task.knobs):
+        return knobs.spoil(task, sentences(task, split="train"), (), seed=seed)
 
     def ordered(examples: Iterable[Example]) -> list[Example]:
         # Sorting by a hash, unlike a random generator, is the same in every version of NumPy.
@@ -182,7 +185,7 @@ def listing() -> "DataFrame":
 def read_treebank(path: str | PathLike[str]) -> tuple[Example, ...]:
     """Read a CoNLL-U file of one's own, with the tasks for which it has labels.
 
-    pos, xpos and dep if the columns are filled, ner if MISC has ``NER=`` or ``Entity=`` (see
+    pos, xpos, dep and depth if the columns are filled, ner if MISC has ``NER=`` or ``Entity=`` (see
     `mtlkit.entities`), aux if it has ``Sense=``, stype and sentiment from the comments ``s_type``
     and ``sentiment``.
     Raises `conllu.ConlluError` if the file is not valid.
@@ -201,6 +204,7 @@ def _offered(sentences: Sequence[conllu.Sentence]) -> tuple[str, ...]:
         "pos": any(word.upos != "_" for word in words),
         "xpos": any(word.xpos != "_" for word in words),
         "dep": any(word.head >= 0 for word in words),
+        "depth": any(word.head >= 0 for word in words),
         "ner": named,
         "stype": True,
         "sentiment": True,
@@ -245,6 +249,8 @@ def _treebank(
         if "dep" in tasks:
             relations = (intern(relation.partition(":")[0]) for relation in sentence.deprels)
             labels["dep"] = tuple(zip(sentence.heads, relations, strict=True))
+        if "depth" in tasks:
+            labels["depth"] = depths(sentence.heads)
         for task, key in (("stype", "s_type"), ("sentiment", "sentiment")):
             if task in tasks and (value := sentence.comment(key)):
                 labels[task] = intern(value)

@@ -141,6 +141,7 @@ class Encoder(nn.Module):
                 module.p = recipe.dropout
         self.dropout = recipe.dropout
         self.fresh = False  # whether its weights are random: of scratch, until it is trained
+        self._gradual = False
 
     @property
     def device(self) -> torch.device:
@@ -177,8 +178,9 @@ class Encoder(nn.Module):
         return States(self, batch, layers)
 
     def tune(self, tuning: str) -> None:
-        """Choose what learns: ``full``, ``frozen``, or ``last:k`` for the last *k* layers."""
-        self.transformer.requires_grad_(tuning == "full")
+        """Choose what learns: ``full``, ``frozen``, ``last:k`` layers, or more and more: `thaw`."""
+        self._gradual = tuning == "gradual"
+        self.transformer.requires_grad_(tuning in ("full", "gradual"))
         if tuning.startswith("last:"):
             layers = self.layers
             k = int(tuning.removeprefix("last:"))
@@ -188,6 +190,21 @@ class Encoder(nn.Module):
                     f"choose last:1 to last:{len(layers)}"
                 )
             layers[-k:].requires_grad_(True)
+
+    def thaw(self, done: float) -> None:
+        """Let one layer more learn, from the top down (Howard & Ruder 2018, section 3.3).
+
+        ``done``: the share of the updates that are done.  They open a layer an epoch; here one
+        opens after equal parts of the first half, the embedding last, so that all learn in the
+        second half.  With another tuning than ``gradual`` nothing happens.
+        """
+        if not self._gradual:
+            return
+        depths, table = self.depths(), self.transformer.get_input_embeddings()
+        opened = 1 + int(2 * done * (1 + len(self.layers)))
+        for p in self.transformer.parameters():
+            if not (isinstance(table, _Rows) and p is table.table.weight):
+                p.requires_grad_(depths[id(p)] < opened)
 
     @contextlib.contextmanager
     def learning_rows(self, ids: Iterable[int]) -> Iterator[None]:

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from mtlkit import metrics
-from mtlkit.batching import Item, buckets, collate, encode, mask_subwords
+from mtlkit.batching import Item, buckets, collate, encode, mask
 from mtlkit.corpora import Example
 from mtlkit.machine import autocast, side_by_side
 from mtlkit.networks import Network
@@ -65,9 +65,10 @@ def predict(
             found = model.predict(batch.to(device), plain) if plain else {}
             for task in set(tasks) - set(plain):
                 generator = torch.Generator().manual_seed(number)
-                hidden = mask_subwords(
-                    batch, model.encoder.subwords, rate=recipe.mlm_rate, generator=generator
-                )
+                hidden = mask(
+                    batch, model.encoder.subwords, rate=recipe.mlm_rate, generator=generator,
+                    words=recipe.mlm_masks == "words",
+                )  # fmt: skip
                 found |= model.predict(hidden.to(device), [task])
         return found
 

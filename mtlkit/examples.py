@@ -18,7 +18,7 @@ from mtlkit.routes import TASKS
 if TYPE_CHECKING:
     from datasets import Dataset
 
-__all__ = ["Attachment", "Example", "attachments", "kept", "label_values", "to_dataset"]
+__all__ = ["Attachment", "Example", "attachments", "depths", "kept", "label_values", "to_dataset"]
 
 _LOG = logging.getLogger(__name__)
 
@@ -86,6 +86,28 @@ def to_dataset(examples: Sequence[Example]) -> "Dataset":
             for label in labels
         ]
     return Dataset.from_dict(columns, features=Features(features))
+
+
+DEEPEST = 7
+"""Words that are deeper in their tree have this depth: on GUM, about one in fifty."""
+
+
+def depths(heads: Sequence[int]) -> tuple[str, ...]:
+    """How far each word is from the root of its tree, in edges, as a label of the task ``depth``.
+
+    What a probe can find of syntax: Hewitt & Manning 2019, "A structural probe for finding syntax
+    in word representations", section 2.2; theirs is a regression.
+
+    >>> depths((2, 0, 4, 2))  # "she likes warm soup"
+    ('1', '0', '2', '1')
+    """
+    found = []
+    for head in heads:
+        depth = 0
+        while head and depth < len(heads):
+            head, depth = heads[head - 1], depth + 1
+        found.append(str(min(depth, DEEPEST)))
+    return tuple(found)
 
 
 class Attachment(NamedTuple):

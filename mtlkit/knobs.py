@@ -14,7 +14,9 @@ and its dev and test stay as they are (`select`, `spoil`).
 - ``noise=p``: a label is wrong with probability p, any other one alike (symmetric noise; Angluin
   & Laird 1988, "Learning from noisy examples"); in a tree, the head and the relation of a word
 - ``shuffled``: the labels are right for other sentences (Zhang et al. 2017, "Understanding deep
-  learning requires rethinking generalization", 2.1): the control that keeps only their shares
+  learning requires rethinking generalization", 2.1): the control that keeps only their shares; in
+  ``mlm``, which has no labels, the words of each sentence are in random order (Sinha et al. 2021,
+  "Masked language modeling and the distributional hypothesis", section 3)
 - ``imbalance=r``: the largest class is r times the smallest, the others between them in equal
   ratios (Cui et al. 2019, "Class-balanced loss based on effective number of samples", 5.1)
 - ``shift=s``: a share s of the sentences is from the other subsets of the corpus
@@ -197,7 +199,9 @@ def spoil(
 ) -> tuple[Example, ...]:
     """The sentences as ``shuffled`` and ``noise`` leave their labels; ``names``: all there are."""
     knobs, found = dict(task.knobs), tuple(examples)
-    if "shuffled" in knobs:
+    if "shuffled" in knobs and task.name == "mlm":
+        found = tuple(replace(e, words=_disordered(e, seed)) for e in found)
+    elif "shuffled" in knobs:
         found = _shuffled(task, found, random.Random(f"shuffled {task.name} {seed}"))
     if share := knobs.get("noise", 0.0):
         found = tuple(_labelled(e, task.name, _noisy(task, e, names, share, seed)) for e in found)
@@ -217,6 +221,11 @@ def _shuffled(task: Task, examples: tuple[Example, ...], rng: random.Random) -> 
     else:
         rng.shuffle(labels)
     return tuple(map(_labelled, examples, [task.name] * len(labels), labels))
+
+
+def _disordered(example: Example, seed: int) -> tuple[str, ...]:
+    rng = random.Random(f"shuffled mlm {seed} {example.id}")
+    return tuple(rng.sample(example.words, len(example.words)))
 
 
 def _moved(tree: Sequence[tuple[int, str]], places: Sequence[int]) -> tuple[tuple[int, str], ...]:

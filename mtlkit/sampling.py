@@ -104,7 +104,7 @@ class Schedule:
         self.sampling = made("sampling", recipe.sampling, SAMPLINGS, temperature=recipe.temperature)
         self.together = recipe.mixing == "joint" and len(strata) > 1
         self._rng = np.random.default_rng([seed, 0x5C4ED])
-        self._lengths = [[len(item.encoding.ids) for item in each.items] for each in strata]
+        self._lengths = [each.lengths for each in strata]
         self._tokens = recipe.mlm_tokens if pretraining else recipe.batch_tokens
         batches = [len(buckets(each, tokens=self._tokens)) for each in self._lengths]
         self._sizes = np.array(batches, dtype=float)

@@ -21,7 +21,7 @@ from typing import Any
 import torch
 from filelock import FileLock
 
-from mtlkit import corpora, encoders, knobs, machine, networks
+from mtlkit import corpora, encoders, knobs, machine, networks, published
 from mtlkit.corpora import Example
 from mtlkit.evaluation import Evaluator, Scores
 from mtlkit.methods import KINDS
@@ -41,7 +41,7 @@ _MAXRSS_UNIT = 1024**2 if sys.platform == "darwin" else 1024  # how many make a 
 
 
 def plan(route: str | Route, recipe: Recipe, seed: int) -> Run:
-    """A run, exactly: with the checksums of the corpora its route reads.
+    """A run, exactly: with the checksums of the corpora, and of the ``mini``, that its route reads.
 
     Raises `RouteError` for a target that the route does not train, or a method that there is not.
     """
@@ -56,17 +56,18 @@ def plan(route: str | Route, recipe: Recipe, seed: int) -> Run:
         known = dict.fromkeys([*methods, getattr(Recipe(), name)])  # "none" is no method
         if (method := getattr(recipe, name).partition(":")[0]) not in known:
             raise RouteError(unknown(name, method, known))
-    return Run(route, recipe, seed, corpora.checksums(route))
+    return Run(route, recipe, seed, corpora.checksums(route) + published.checksums(route.start))
 
 
-_MLM_FIELDS = ("mlm_updates", "mlm_tokens", "mlm_lr", "mlm_rate", "mlm_seed")
+_MLM_FIELDS = tuple(name for name in vars(Recipe()) if name.startswith("mlm_"))
 _TUNING_FIELDS = (
     "epochs", "min_updates", "batch_tokens", "encoder_lr", "head_lr", "head_dropout", "temperature",
     "decoding", "layer_decay", "weighting", "surgery", "space", "lookahead", "mixing", "sampling",
 )  # fmt: skip
 _UNREAD = Recipe(
     epochs=1.25, min_updates=200, batch_tokens=256, encoder_lr=3e-4, head_lr=3e-3, head_dropout=0.1,
-    temperature=1.0, decoding="argmax", layer_decay=1.0, weighting="chance",
+    temperature=1.0, decoding="argmax", layer_decay=1.0, weighting="chance", mlm_masks="subwords",
+    mlm_length=0,
 )  # fmt: skip
 """What a field is where nothing reads it: not the defaults of today, so that names last."""
 
@@ -76,11 +77,11 @@ def prefix(run: Run, stages: int) -> Run:
 
     What those stages do not read has one value for all, so that runs which differ only later begin
     alike: pretraining reads no fine-tuning rate, fine-tuning no pretraining rate, and only the
-    last stage of a route is tuned in part, or shares the encoder in another way than hard.
+    last stage of a route is tuned in part, held back, or shares the encoder otherwise than hard.
     """
     route = run.route.prefix(stages)
     met = {task.name for stage in route.stages for task in stage.tasks}
-    unread: list[str] = ["tuning", "sharing"]
+    unread: list[str] = ["tuning", "sharing", "last_rate", "anchor"]
     if all(TASKS[task] == "mlm" for task in met):
         unread += (*_TUNING_FIELDS, "mlm_seed")
     elif not any(TASKS[task] == "mlm" for task in met):

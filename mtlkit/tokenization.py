@@ -110,16 +110,21 @@ class Subwords:
     def learn(self, words: Iterable[str]) -> None:
         """Cut words not met before, in one call to the tokenizer."""
         met = set(words)
-        if met <= self._pieces.keys():
+        if all(word in self._pieces for word in met):
             return
         if len(self._pieces) > _REMEMBERED:
             self._pieces.clear()
-        new = sorted(met - self._pieces.keys())
+        new = sorted(word for word in met if word not in self._pieces)
         cut = self.tokenizer(
             [[word] for word in new], is_split_into_words=True, add_special_tokens=False
         )["input_ids"]
         for word, pieces in zip(new, cut, strict=True):
             self._pieces[word] = tuple(pieces[:_LONGEST_WORD]) or (self._nothing,)
+
+    def cut(self, words: Sequence[str]) -> list[tuple[int, ...]]:
+        """The sub-words of each word."""
+        self.learn(words)
+        return [self._pieces[word] for word in words]
 
     def encode(self, words: Sequence[str]) -> Encoding:
         """Cut one sentence.
@@ -132,14 +137,13 @@ class Subwords:
         TokenizationError
             If the sentence has more words than the encoder reads sub-words.
         """
-        self.learn(words)
         room = self.longest - len(self.prefix) - len(self.suffix)
         if len(words) > room:
             raise TokenizationError(
                 f"a sentence of {len(words)} words starting {' '.join(words[:5])!r} is longer than "
                 f"the {room} sub-words that this encoder reads; split the sentence"
             )
-        pieces = [self._pieces[word] for word in words]
+        pieces = self.cut(words)
         cap = _LONGEST_WORD
         while sum(map(len, pieces)) > room:
             cap -= 1

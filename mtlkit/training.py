@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from mtlkit import evaluation, surgery, weighting
-from mtlkit.batching import Batch, Stratum, collate, group, mask_subwords, stratify
+from mtlkit.batching import Batch, Stratum, collate, group, mask, stratify
 from mtlkit.corpora import Example
 from mtlkit.gradients import GradientError, backward, lookahead, losses
 from mtlkit.machine import device, place, seed_dropout, share_gradients
@@ -66,7 +66,7 @@ def _optimizer(model: Network, recipe: Recipe, pretraining: bool) -> torch.optim
         if pretraining:
             rate = recipe.mlm_lr
         elif id(p) in depths:
-            rate = recipe.encoder_lr * layer_decay ** depths[id(p)]
+            rate = recipe.encoder_lr * recipe.last_rate * layer_decay ** depths[id(p)]
         else:
             rate = recipe.head_lr
         decay = recipe.weight_decay if p.ndim > 1 and id(p) not in embeddings else 0.0
@@ -79,6 +79,26 @@ def _optimizer(model: Network, recipe: Recipe, pretraining: bool) -> torch.optim
         ],
         fused=True,
     )
+
+
+class _Anchor:
+    """A pull of the encoder to where a stage began (Li et al. 2018, "L2-SP", equation 3).
+
+    Their penalty, half ``strength`` times the squared distance, as a gradient: strength times
+    (weights - those at the beginning).  Heads, which begin at random, are left alone.
+    """
+
+    def __init__(self, model: Network, strength: float) -> None:
+        self.strength = strength
+        held = model.encoder.transformer.parameters() if strength else ()
+        self.held = [(p, p.detach().clone()) for p in held if p.requires_grad]
+
+    @torch.no_grad()
+    def pull(self) -> None:
+        """Add to the gradients."""
+        for p, start in self.held:
+            if p.grad is not None:
+                p.grad.add_(p - start, alpha=self.strength)
 
 
 def _rate(update: int, updates: int, warmup: float) -> float:
@@ -117,7 +137,8 @@ def fit(
         What the stage cost: updates, processor seconds (those of one thread, where there is one:
         a busy machine does not change them), and per task updates, sentences and sub-words.
     """
-    strata = stratify(stage.train, model.encoder.subwords, model.labels)
+    subwords, length = model.encoder.subwords, recipe.mlm_length
+    strata = stratify(stage.train, subwords, model.labels, length=length)
     schedule = Schedule(strata, recipe, seed=seed, pretraining=stage.pretraining)
     check(stage, recipe)
     weigh, operate = _methods(tuple(stage.train), recipe, model.chance, seed=seed)
@@ -132,6 +153,7 @@ def fit(
     with _trainable(model, strata):
         optimizer = _optimizer(model, recipe, stage.pretraining)
         parameters = list(model.parameters())
+        anchor = _Anchor(model, recipe.anchor)
         state = Progress.resume(folder, model, optimizer, weighting=weigh, surgery=operate)
         started = time.process_time() - state.seconds
         saved = time.monotonic()
@@ -144,12 +166,14 @@ def fit(
                 state.see("affinity", lookahead(model, batches, precision=recipe.precision))
             seed_dropout(chance)
             optimizer.zero_grad()
+            model.encoder.thaw(update / updates)
             try:
                 step = backward(
                     model, batches, weigh, operate, space=recipe.space, precision=recipe.precision
                 )
             except GradientError as error:
                 raise TrainingError(f"update {update + 1}: {error}") from None
+            anchor.pull()
             share_gradients(parameters)
             torch.nn.utils.clip_grad_norm_(parameters, recipe.clip)
             for group in optimizer.param_groups:
@@ -263,16 +287,18 @@ def _batches(
     spent: dict[str, dict[str, int]] = {}
     for place_of, whole in turn:
         stratum = strata[place_of]
-        chosen = whole[number::processes] if len(whole) >= processes else whole
+        items = [stratum.items[i] for i in whole]
+        chosen = items[number::processes] if len(items) >= processes else items
         tasks = [task for task in stratum.tasks if TASKS[task] != "mlm"]
-        batch = collate([stratum.items[i] for i in chosen], tasks, padding=padding)
+        batch = collate(chosen, tasks, padding=padding)
         if not tasks:
             generator = torch.Generator().manual_seed(seed)
-            batch = mask_subwords(batch, subwords, rate=recipe.mlm_rate, generator=generator)
+            words = recipe.mlm_masks == "words"
+            batch = mask(batch, subwords, rate=recipe.mlm_rate, generator=generator, words=words)
         batches.append(batch.to(model.encoder.device))
         amounts = {
-            "sentences": len(whole),
-            "subwords": sum(len(stratum.items[i].encoding.ids) for i in whole),
+            "sentences": len(items),
+            "subwords": sum(len(item.encoding.ids) for item in items),
         }
         for task in stratum.tasks:
             sums = spent.setdefault(task, dict.fromkeys(amounts, 0))

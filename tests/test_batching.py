@@ -19,7 +19,7 @@ from mtlkit.batching import (
     buckets,
     collate,
     encode,
-    mask_subwords,
+    mask,
     stratify,
 )
 from mtlkit.corpora import Example
@@ -171,7 +171,7 @@ def test_masking_rates() -> None:
     maker = subwords()
     batch = long_batch(maker, 140)
     generator = torch.Generator().manual_seed(3)
-    hidden = mask_subwords(batch, maker, rate=0.15, generator=generator)
+    hidden = mask(batch, maker, rate=0.15, generator=generator, words=False)
     target = hidden.targets["mlm"]
     chosen = target != IGNORED
 
@@ -199,7 +199,9 @@ def test_masking_is_decided_by_the_generator() -> None:
     maker = subwords()
     batch = long_batch(maker, 5)
     one, same, other = (
-        mask_subwords(batch, maker, rate=0.15, generator=torch.Generator().manual_seed(seed)).ids
+        mask(
+            batch, maker, rate=0.15, generator=torch.Generator().manual_seed(seed), words=False
+        ).ids
         for seed in (1, 1, 2)
     )
     assert torch.equal(one, same)
@@ -211,7 +213,7 @@ def test_something_is_hidden_in_the_shortest_sentence() -> None:
     batch = collate(encode([Example("a", ("my",))], maker, {}), (), padding=0)
     for seed in range(20):
         generator = torch.Generator().manual_seed(seed)
-        target = mask_subwords(batch, maker, rate=0.01, generator=generator).targets["mlm"]
+        target = mask(batch, maker, rate=0.01, generator=generator, words=False).targets["mlm"]
         assert (target[0] != IGNORED).tolist()[1]
         assert target[0, [0, -1]].tolist() == [IGNORED, IGNORED]
 
@@ -221,7 +223,7 @@ def test_masking_needs_a_mask_token() -> None:
     batch = collate(encode([Example("a", ("my",))], maker, {}), (), padding=0)
     maker.tokenizer.mask_token = None
     with pytest.raises(BatchingError) as caught:
-        mask_subwords(batch, maker, rate=0.15, generator=torch.Generator())
+        mask(batch, maker, rate=0.15, generator=torch.Generator(), words=False)
     assert str(caught.value) == (
         "task 'mlm' needs a mask token, and this encoder's tokenizer has none; choose an encoder "
         "pretrained with masked language modelling, or scratch"

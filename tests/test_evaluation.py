@@ -12,7 +12,7 @@ from seqeval.metrics import f1_score
 from seqeval.scheme import IOB2
 from sklearn.metrics import accuracy_score
 
-from mtlkit.batching import IGNORED, collate, encode, mask_subwords
+from mtlkit.batching import IGNORED, collate, encode, mask
 from mtlkit.corpora import Example
 from mtlkit.evaluation import Evaluator, error, predict, primary
 
@@ -125,11 +125,12 @@ def test_perplexity_is_that_of_the_hidden_subwords() -> None:
     assert counts == {}
     # All six fit one batch, in the order of length; its number is 0.
     items = sorted(encode(sentences, model.encoder.subwords, {}), key=lambda i: len(i.encoding.ids))
-    batch = mask_subwords(
+    batch = mask(
         collate(items, (), padding=0),
         model.encoder.subwords,
         rate=tiny.RECIPE.mlm_rate,
         generator=torch.Generator().manual_seed(0),
+        words=True,
     )
     assert (batch.targets["mlm"] != IGNORED).sum() > 10
     with torch.no_grad():

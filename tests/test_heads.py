@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from mtlkit import heads
-from mtlkit.batching import IGNORED, Batch, collate, encode, mask_subwords
+from mtlkit.batching import IGNORED, Batch, collate, encode, mask
 from mtlkit.decoding import single_root_tree
 from mtlkit.encoders import Encoder, States
 from mtlkit.heads import (
@@ -170,7 +170,7 @@ def test_a_sentences_class_is_a_linear_layer_a_sentence(encoder: Encoder) -> Non
 def test_hidden_subwords_are_scored_by_the_embedding(encoder: Encoder) -> None:
     states, batch = reading(encoder, ())
     generator = torch.Generator().manual_seed(0)
-    batch = mask_subwords(batch, encoder.subwords, rate=0.3, generator=generator)
+    batch = mask(batch, encoder.subwords, rate=0.3, generator=generator, words=False)
     head = head_of(encoder, "mlm")
     assert isinstance(head, MaskedLMHead)
     nn.init.normal_(head.bias)

@@ -3,8 +3,9 @@
 Each measurement is one full pass over real sentences by the code that every training goes through,
 in a process of its own.  Its share is that of the matrix products which this machine made in the
 same process a moment before: a token costs six operations a weight of the encoder's linear layers
-(Kaplan et al. 2020, section 2.1: two forward, four backward), and what attention, heads, optimiser
-and Python cost beside that is not counted, so that the share can only look smaller than it is.
+(Kaplan et al. 2020, section 2.1: two forward, four backward), in pretraining a hidden one also six
+a weight of the output layer; and what attention, other heads, optimiser and Python cost beside that
+is not counted, so that the share can only look smaller than it is.
 """
 
 import importlib.util
@@ -94,6 +95,7 @@ def _jobs(corpus: str, start: str, cores: int, most: int | None) -> Iterator[tup
         yield one("size", f"{size}", _train, TASKS[-1], few(size))
     for low, high in LENGTHS:
         yield one("length", f"{low}-{high}", _train, TASKS[-1], few(_EACH), (low, high))
+    yield one("pretraining", "packed text", _pretrain, few(8000))
     for precision in ("fp32", "bf16", "int8"):
         if precision != "bf16" or machine.precision("auto") == torch.bfloat16:
             yield one("annotating", precision, _annotate, TASKS[-1], few(10_000), precision)
@@ -155,6 +157,28 @@ def _train(
     seconds = time.perf_counter() - begun
     subwords = ledger["tasks"][tasks[0]]["subwords"]
     return _row(len(examples[tasks[0]]), subwords, seconds, 6 * weights(model), limit)
+
+
+def _pretrain(corpus: str, start: str, most: int) -> Row:
+    """Masked language modelling from random weights, by the default recipe, on packed text."""
+    text = "text" if sources.present("text") else "world"
+    every = corpora.sentences(_tasks(text, ["mlm"])[0], split="train")
+    examples = {"mlm": every[: min(most, len(every))]}
+    words = sum(len(e.words) for e in examples["mlm"])
+    recipe = Recipe(evaluations=1, mlm_updates=max(1, words // Recipe().mlm_tokens))
+    texts = (e.words for e in every[:: 1 + len(every) // 20_000])
+    model = Network(encoders.build("scratch", texts=texts, recipe=recipe, seed=0), recipe, seed=0)
+    model.add("mlm", ())
+    one = {"mlm": examples["mlm"][:1]}
+    limit = machine.matrix_rate(recipe.precision)
+    begun = time.perf_counter()
+    ledger = fit(model, Stage(train=examples, dev=one, seen=one), recipe, seed=0)[1]
+    seconds = time.perf_counter() - begun
+    head, width = model.heads["mlm"], model.encoder.hidden
+    output = width * (width + len(head.bias))  # type: ignore[arg-type]
+    operations = 6 * round(weights(model) + recipe.mlm_rate * output)
+    subwords = ledger["tasks"]["mlm"]["subwords"]
+    return _row(len(examples["mlm"]), subwords, seconds, operations, limit)
 
 
 def _annotate(corpus: str, start: str, tasks: Sequence[str], most: int, precision: str) -> Row:

@@ -57,7 +57,10 @@ def _chosen(frame: pd.DataFrame, what: str) -> pd.DataFrame:
 
 def _speed(frame: pd.DataFrame, ax: Axes) -> None:
     """Bars from zero: a second's sub-words, each beside its share of the machine."""
-    kinds = {"training": "", "peers": "tags alone: ", "annotating": "annotating, "}
+    kinds = {
+        "training": "", "pretraining": "pretraining, ", "peers": "tags alone: ",
+        "annotating": "annotating, ",
+    }  # fmt: skip
     rows = frame[frame["what"].isin(kinds)]
     names, rates, notes = [], [], []
     for (what, setting), group in rows.groupby(["what", "setting"], sort=False):

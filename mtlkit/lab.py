@@ -1,9 +1,10 @@
 """The lab: where a lesson asks for runs, finds them again, and shows what they say."""
 
 import dataclasses
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -20,6 +21,9 @@ from mtlkit.study import plan
 from mtlkit.sweeps import complete
 
 __all__ = ["FAMILIES", "Lab"]
+
+_Cell = TypeVar("_Cell")
+_Setting = TypeVar("_Setting")
 
 FAMILIES = ("scratch", "single", "joint", "combined")
 """Ways to reach a target: one task from random weights; one task from a pretrained encoder;
@@ -140,22 +144,33 @@ class Lab:
         if len(self.profile.rates) == 1:
             return self._rates | dict.fromkeys(wanted, self.profile.rates[0])
         trials = {
-            (family, task, rate): self.run(
-                self.route(family, task, self.profile.budgets[0]),
-                target=task,
+            (cell, rate): self.run(
+                self.route(*cell, self.profile.budgets[0]),
+                target=cell[1],
                 seed=TUNING_SEED,
                 rate=rate,
             )
-            for family, task in sorted(wanted)
+            for cell in sorted(wanted)
             for rate in self.profile.rates
         }
-        self.complete(trials.values(), title="learning rates")
-        for family, task in wanted:
-            self._rates[family, task] = max(
-                self.profile.rates,
-                key=lambda rate: self._dev(trials[family, task, rate], task),
-            )
+        self._rates |= self.choose(trials, title="learning rates")
         return self._rates
+
+    def choose(
+        self, trials: Mapping[tuple[_Cell, _Setting], Run], *, title: str = "trials"
+    ) -> dict[_Cell, _Setting]:
+        """For each cell the setting whose run has the best dev score on its target, or the first.
+
+        They are all trained, but for those of a cell that has one setting alone.
+        """
+        settings = Counter(cell for cell, _ in trials)
+        self.complete([run for (cell, _), run in trials.items() if settings[cell] > 1], title=title)
+        best: dict[_Cell, tuple[float, _Setting]] = {}
+        for (cell, setting), run in trials.items():
+            score = self._dev(run, run.recipe.target or "") if settings[cell] > 1 else 0.0
+            if cell not in best or score > best[cell][0]:
+                best[cell] = score, setting
+        return {cell: setting for cell, (_, setting) in best.items()}
 
     def _dev(self, run: Run, task: str) -> float:
         return self.store.load(run.id)["scores"]["dev"][task][primary(task)]

@@ -14,7 +14,7 @@ torch.set_num_threads(1)
 
 RECIPE = Recipe(
     layers=1, width=32, vocabulary=400, min_updates=4, epochs=0, evaluations=2, dev_sentences=10,
-    batch_tokens=256,
+    batch_tokens=256, mlm_masks="subwords", mlm_length=0,
 )  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -16,6 +17,7 @@ from mtlkit.batching import (
     Batch,
     BatchingError,
     Item,
+    Packed,
     buckets,
     collate,
     encode,
@@ -228,3 +230,81 @@ def test_masking_needs_a_mask_token() -> None:
         "task 'mlm' needs a mask token, and this encoder's tokenizer has none; choose an encoder "
         "pretrained with masked language modelling, or scratch"
     )
+
+
+def test_whole_words_are_hidden_or_not_at_all() -> None:
+    maker = subwords()
+    batch = long_batch(maker, 140)
+    generator = torch.Generator().manual_seed(3)
+    hidden = mask(batch, maker, rate=0.2, generator=generator, words=True).targets["mlm"] != IGNORED
+    words = several = chosen = 0
+    for row, first, last, there in zip(hidden, batch.first, batch.last, batch.words, strict=True):
+        for begin, end in zip(first[there].tolist(), last[there].tolist(), strict=True):
+            pieces = row[begin : end + 1]
+            assert pieces.all() or not pieces.any()
+            words += 1
+            several += len(pieces) > 1
+            chosen += bool(pieces.all())
+    assert several > 1000
+    assert abs(chosen - 0.2 * words) < 5 * math.sqrt(words * 0.2 * 0.8)
+    special = torch.isin(batch.ids, torch.tensor(maker.tokenizer.all_special_ids))
+    assert not hidden[special | ~batch.mask].any()
+
+
+# ---- packing
+
+
+@given(st.integers(32, 128))
+def test_packed_text_is_the_text(length: int) -> None:
+    """All sub-words, in order, with whole words, and no room left that a word would have had."""
+    maker, examples = subwords(), tiny.sentences()
+    packed = Packed(examples, maker, length=length)
+    items = list(packed)
+    assert packed.lengths == [len(item.encoding.ids) for item in items]
+    assert max(packed.lengths) <= length
+    prefix = len(maker.prefix)
+    assert all(item.encoding.ids[:prefix] == maker.prefix for item in items)
+    found = [id_ for item in items for id_ in item.encoding.ids[prefix:]]
+    pieces = [piece for e in examples for piece in (*maker.cut(e.words), maker.suffix)]
+    assert found == [id_ for piece in pieces for id_ in piece]
+    cut = [
+        item.encoding.ids[begin : end + 1]
+        for item in items
+        for begin, end in zip(item.encoding.first, item.encoding.last, strict=True)
+    ]
+    assert cut == [piece for piece in pieces if piece is not maker.suffix]
+    nexts = [item.encoding.ids[prefix:] for item in items[1:]]
+    for item, after in zip(items, nexts, strict=False):
+        begins = [*items[items.index(item) + 1].encoding.first, prefix + len(after)]
+        assert len(item.encoding.ids) + max(1, begins[0] - prefix or begins[1] - prefix) > length
+
+
+def test_packed_text_is_read_once_and_as_it_comes() -> None:
+    read = []
+
+    def text() -> Iterator[Example]:
+        for example in tiny.sentences():
+            read.append(example.id)
+            yield example
+
+    packed = Packed(text(), subwords(), length=64)
+    assert len(read) == len(tiny.sentences()) and len(packed) > 5
+
+
+@pytest.mark.parametrize("length", [1, 31, 513])
+def test_a_length_that_no_sequence_can_have(length: int) -> None:
+    with pytest.raises(BatchingError) as caught:
+        Packed(tiny.sentences(), subwords(), length=length)
+    assert str(caught.value) == (
+        f"mlm_length is {length}: expected 32 to 512, which is the most that this encoder reads, "
+        "or 0 for sentences as they are"
+    )
+
+
+def test_a_stage_of_text_is_packed_and_its_tasks_are_not() -> None:
+    examples = tiny.sentences()
+    labels = {"pos": tiny.labels("pos", examples), "mlm": ()}
+    both = {"pos": examples, "mlm": examples}
+    kinds = {s.tasks: type(s.items) for s in stratify(both, subwords(), labels, length=64)}
+    assert kinds == {("mlm",): Packed, ("pos",): tuple}
+    assert {type(s.items) for s in stratify(both, subwords(), labels)} == {tuple}

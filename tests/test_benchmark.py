@@ -14,7 +14,7 @@ def test_a_small_benchmark_measures_everything(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(benchmark.sources, "present", lambda corpus: 0)
     jobs = list(benchmark._jobs("world", "minilm", 2, 12))
     kinds = {title["what"] for title, _ in jobs}
-    assert kinds >= {"training", "tasks", "size", "length", "annotating"}
+    assert kinds >= {"training", "tasks", "size", "length", "pretraining", "annotating"}
     assert [len(together) for title, together in jobs if "side" in title["setting"]] == [2]
     for title, [(function, args), *_] in jobs:
         if title["what"] in ("size", "length"):

@@ -94,6 +94,7 @@ def test_one_sentence_and_its_labels(tiny: Path) -> None:
             "xpos": ("NNP", "VBD"),
             "ner": ("O", "O"),
             "dep": ((2, "nsubj"), (0, "root")),
+            "depth": ("1", "0"),
             "stype": "decl",
         },
         subset="news",
@@ -232,7 +233,12 @@ def test_read_treebank(tmp_path: Path) -> None:
     assert first == Example(
         "mine-1",
         ("El", "Rey"),
-        {"pos": ("DET", "NOUN"), "ner": ("O", "B-PER"), "dep": ((2, "det"), (0, "root"))},
+        {
+            "pos": ("DET", "NOUN"),
+            "ner": ("O", "B-PER"),
+            "dep": ((2, "det"), (0, "root")),
+            "depth": ("1", "0"),
+        },
         "prensa",
     )
     assert (second.id, second.subset) == ("s2", "")

@@ -92,6 +92,18 @@ def test_shuffled_labels_keep_their_shares_and_tell_nothing() -> None:
         assert told < 0.02 < 0.5 < mutual_info_score(read(clean, name), read(clean, name))
 
 
+def test_shuffled_text_has_its_words_in_another_order() -> None:
+    for text in ("mlm:300@world", "mlm@world"):
+        clean, control = trained(text)[:300], trained(f"{text}[shuffled]")[:300]
+        assert [e.id for e in clean] == [e.id for e in control]
+        assert all(sorted(a.words) == sorted(b.words) for a, b in zip(clean, control, strict=True))
+        moved = [
+            a.words != b.words for a, b in zip(clean, control, strict=True) if len(a.words) > 5
+        ]
+        assert sum(moved) > 0.98 * len(moved)
+    assert trained("mlm:300@world[shuffled]", seed=1) != trained("mlm:300@world[shuffled]", seed=2)
+
+
 def test_shuffled_trees_are_trees_with_the_same_relations() -> None:
     clean, control = trained("dep:200@world"), trained("dep:200@world[shuffled]")
     same = 0

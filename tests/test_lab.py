@@ -23,7 +23,7 @@ from mtlkit.sweeps import Failure
 TINY = Profile(
     name="smoke",
     pretrained="scratch > pos:15@world",
-    text="world",
+    own="scratch > mlm@world",
     targets=(
         Target("ner", "world", ("pos",), "world"),
         Target("sentiment", "world/review", ("pos",), "world/review"),

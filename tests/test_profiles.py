@@ -17,7 +17,9 @@ class TestProfile:
             assert route.stages[-1].tasks[0].name == target.task not in target.support
             support = {task.name for task in route.stages[-2].tasks}
             assert support == set(target.support) <= set(TASKS)
-        assert Route.parse(f"scratch > mlm@{profile.text}").stages[0].tasks[0].subset is None
+        own = Route.parse(profile.own)
+        assert own.start == "scratch" and [t.name for t in own.stages[0].tasks] == ["mlm"]
+        assert profile.recipe.replace(**profile.reading)
 
     def test_its_grids_are_in_order(self, profile: Profile) -> None:
         for grid in (profile.budgets, profile.rates, profile.seeds):
@@ -31,7 +33,8 @@ def test_only_the_full_profile_needs_files_from_elsewhere() -> None:
     for name in ("smoke", "quick"):
         profile = PROFILES[name]
         corpora = {t.corpus for t in profile.targets} | {t.support_corpus for t in profile.targets}
-        assert {corpus.partition("/")[0] for corpus in corpora | {profile.text}} == {"world"}
+        own = Route.parse(profile.own).stages[0].tasks[0]
+        assert corpora | {own.corpus} == {"world"}
         assert profile.pretrained.startswith("scratch > mlm")
     # A claim with an interval needs five seeds; smoke only shows that every cell runs.
     assert all(len(PROFILES[name].seeds) >= 5 for name in ("quick", "full"))

@@ -40,7 +40,8 @@ def test_the_defaults_are_the_contract_s() -> None:
         "mlm_seed": 0, "layers": 4, "width": 256, "vocabulary": 8000, "target": None,
         "averaging": 0.0, "decoding": "strict", "spelling": "shape", "precision": "auto",
         "surgery": "none", "space": "representations", "lookahead": 0, "mixing": "alternating",
-        "sampling": "temperature",
+        "sampling": "temperature", "anchor": 0.0, "last_rate": 1.0, "mlm_masks": "words",
+        "mlm_length": 128,
     }  # fmt: skip
 
 
@@ -79,8 +80,11 @@ def test_settings_become_typed() -> None:
         (["encoder_lr=0"], "encoder_lr is 0.0: expected a number from 1e-09 to 1"),
         (["dropout=1"], "dropout is 1.0: expected a number from 0 to 0.99"),
         (["temperature=-1"], "temperature is -1.0: expected a number from 0.01 to inf"),
-        (["tuning=last:0"], "tuning is 'last:0': expected text of the form full|frozen|last:"),
-        (["tuning=last"], "tuning is 'last': expected text of the form full|frozen|last:"),
+        (
+            ["tuning=last:0"],
+            "tuning is 'last:0': expected text of the form full|frozen|gradual|last:",
+        ),
+        (["tuning=last"], "tuning is 'last': expected text of the form full|frozen|gradual|last:"),
         (["space=trunk"], "space is 'trunk': expected text of the form representations|parameters"),
         (["mixing=mixed"], "mixing is 'mixed': expected text of the form alternating|joint"),
         (["surgery=PCGrad"], "surgery is 'PCGrad': expected text of the form [a-z]"),
@@ -118,6 +122,8 @@ RUN = Run(
         decoding="argmax",
         averaging=0.0,
         layer_decay=1.0,
+        mlm_masks="subwords",
+        mlm_length=0,
     ),
     seed=7,
     corpora=(("gum", "a" * 64), ("ewt", "b" * 64)),
@@ -126,7 +132,8 @@ RUN = Run(
 
 LATER = {
     "averaging", "decoding", "layer_decay", "spelling",
-    "sampling", "mixing", "surgery", "space", "lookahead",
+    "sampling", "mixing", "surgery", "space", "lookahead", "anchor", "last_rate", "mlm_masks",
+    "mlm_length",
 }  # fmt: skip
 """Fields that recipes have not always had."""
 
@@ -191,7 +198,7 @@ def test_ids_differ_when_anything_differs() -> None:
         "sharing": "soft", "weighting": "other", "tuning": "frozen", "target": "ner",
         "precision": "fp32", "temperature": 1.0, "dropout": 0.5, "averaging": 0.5,
         "decoding": "strict", "spelling": "none", "surgery": "pcgrad", "space": "parameters",
-        "mixing": "joint", "sampling": "dynamic",
+        "mixing": "joint", "sampling": "dynamic", "mlm_masks": "words", "anchor": 0.5,
     }  # fmt: skip
     for name, value in vars(RUN.recipe).items():
         if name not in changes:

@@ -175,7 +175,7 @@ def test_a_beginning_is_what_it_trains_and_nothing_more() -> None:
     )  # fmt: skip
     assert prefix(other, 1) == prefix(replace(other, recipe=RECIPE), 1)
     # Fine-tuning is, but for how the last stage shares.
-    run = plan("minilm > pos+dep@ewt > ner", recipe, 7)
+    run = plan("minilm > pos+dep@ewt > ner", recipe.replace(last_rate=0.5, anchor=0.1), 7)
     assert prefix(run, 1).recipe == recipe.replace(sharing="hard")
     # So routes that differ in what comes later begin with the same run.
     other = plan("minilm > pos@ewt > subj", RECIPE, 7)

@@ -81,11 +81,11 @@ def test_a_tiny_model_learns_its_sentences() -> None:
 
 
 def test_a_masked_language_model_learns_which_words_there_are() -> None:
-    recipe = tiny.RECIPE.replace(mlm_updates=30, mlm_lr=1e-2, evaluations=2)
+    recipe = tiny.RECIPE.replace(mlm_updates=80, mlm_lr=1e-2, evaluations=2)
     model, stage = tiny.model(["mlm"]), tiny.stage(["mlm"])
     before = Evaluator(stage.dev, model)(model, recipe)[0]["mlm"]["perplexity"]
     history, ledger = fit(model, stage, recipe, seed=0)
-    assert ledger["updates"] == 30
+    assert ledger["updates"] == 80
     assert before > 200, "of 400 sub-words"
     assert history[-1]["scores"]["dev"]["mlm"]["perplexity"] < before / 2
     assert history[1]["loss"]["mlm"] < history[0]["loss"]["mlm"]
@@ -357,6 +357,71 @@ def test_every_weight_that_learns_is_in_one_group() -> None:
     model.encoder.tune("full")
     optimizer = training._optimizer(model, Recipe(), pretraining=True)
     assert {group["lr"] for group in optimizer.param_groups} == {Recipe().mlm_lr}
+
+
+def test_the_last_stage_may_have_a_rate_of_its_own() -> None:
+    model = tiny.model(("pos",))
+    rates = [
+        {group["lr"] for group in training._optimizer(model, recipe, False).param_groups}
+        for recipe in (Recipe(layer_decay=1.0), Recipe(layer_decay=1.0, last_rate=0.25))
+    ]
+    head, encoder = Recipe().head_lr, Recipe().encoder_lr
+    assert rates == [{head, encoder}, {head, 0.25 * encoder}]
+
+
+def test_an_anchor_is_the_gradient_of_half_the_squared_distance() -> None:
+    model = tiny.model(("pos",))
+    anchor = training._Anchor(model, 0.3)
+    moved = [p for p in model.encoder.transformer.parameters()]
+    starts = [p.detach().clone() for p in moved]
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for p in moved:
+            p.add_(torch.randn(p.shape, generator=generator))
+    pairs = zip(moved, starts, strict=True)
+    distance = sum(((p - start) ** 2).sum() for p, start in pairs)
+    expected = torch.autograd.grad(0.3 / 2 * distance, moved)
+    for p in model.parameters():
+        p.grad = torch.ones_like(p)
+    anchor.pull()
+    for p, gradient in zip(moved, expected, strict=True):
+        torch.testing.assert_close(p.grad, 1 + gradient)
+    own = model.heads["pos"].output.weight.grad  # type: ignore[union-attr]
+    assert torch.equal(own, torch.ones_like(own)), "heads are not held"  # type: ignore[arg-type]
+
+
+def test_a_strong_anchor_keeps_the_encoder_near_its_start() -> None:
+    moved = []
+    for strength in (0.0, 1.0):
+        model = tiny.model(("pos",))
+        before = states(model)
+        fit(model, tiny.stage(["pos"]), tiny.RECIPE.replace(anchor=strength, clip=1e9), seed=0)
+        after = states(model)
+        layers = [name for name in before if ".layers." in name]
+        moved.append(sum(float((after[n] - before[n]).square().sum()) for n in layers) ** 0.5)
+    assert 0 < moved[1] < 0.7 * moved[0]
+
+
+def test_gradual_unfreezing_goes_from_the_top_down() -> None:
+    recipe = tiny.RECIPE.replace(layers=3, tuning="gradual", min_updates=16, epochs=0)
+    model = tiny.model(("pos",), recipe=recipe)
+    model.encoder.tune("gradual")
+    begun, seen = states(model), list[set[str]]()
+
+    def watch(update: int, updates: int, entry: Mapping[str, Any]) -> None:
+        now = states(model)
+        seen.append({n for n in begun if n in now and not torch.equal(now[n], begun[n])})
+
+    fit(model, tiny.stage(["pos"]), recipe, seed=0, watch=watch)
+    updates = len(seen)
+
+    def first(layer: str) -> int:
+        return next(n for n, names in enumerate(seen) if any(layer in name for name in names))
+
+    opens = [first("layers.2."), first("layers.1."), first("layers.0."), first("embeddings")]
+    assert opens[0] == 0
+    # One more after each eighth: three layers and the embedding in the first half.
+    assert [round(8 * update / updates) for update in opens] == [0, 1, 2, 3]
 
 
 def test_a_frozen_trunk_stays_and_so_do_heads_without_a_task() -> None:

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import numpy as np
 import pandas as pd
 
-from mtlkit import DATA, figures
+from mtlkit import DATA, figures, published
 from mtlkit.evaluation import primary
 from mtlkit.networks import Network, load
 from mtlkit.profiles import PROFILES, ProfileError, Target
@@ -17,7 +17,7 @@ from mtlkit.recipes import Run
 from mtlkit.results import OWN_RESULTS_ONLY, Store, find_root
 from mtlkit.routes import Route
 from mtlkit.statistics import Comparison, compare
-from mtlkit.study import plan
+from mtlkit.study import plan, prefix
 from mtlkit.sweeps import complete
 
 __all__ = ["FAMILIES", "Lab"]
@@ -108,6 +108,15 @@ class Lab:
         recipe = self.profile.recipe.replace(target=target, **changes)
         return plan(route, recipe if rate is None else recipe.replace(encoder_lr=rate), seed)
 
+    def pretraining(self) -> Run:
+        """The run that pretrains an encoder of this profile's own.
+
+        It is the first stage of a longer route, and so the one that such routes begin with.
+        """
+        goal = self.profile.targets[0]
+        route = f"{self.profile.own} > {goal.task}@{goal.corpus}"
+        return prefix(self.run(route, target=None, seed=0, **self.profile.reading), 1)
+
     def complete(
         self, runs: Iterable[Run], title: str = "runs", *, keep: bool = False
     ) -> list[str]:
@@ -141,8 +150,6 @@ class Lab:
         of its own; a grid of one rate is not tried.
         """
         wanted = {(family, self.target(task).task) for family, task in cells} - self._rates.keys()
-        if len(self.profile.rates) == 1:
-            return self._rates | dict.fromkeys(wanted, self.profile.rates[0])
         trials = {
             (cell, rate): self.run(
                 self.route(*cell, self.profile.budgets[0]),
@@ -164,7 +171,8 @@ class Lab:
         They are all trained, but for those of a cell that has one setting alone.
         """
         settings = Counter(cell for cell, _ in trials)
-        self.complete([run for (cell, _), run in trials.items() if settings[cell] > 1], title=title)
+        if rivals := [run for (cell, _), run in trials.items() if settings[cell] > 1]:
+            self.complete(rivals, title=title)
         best: dict[_Cell, tuple[float, _Setting]] = {}
         for (cell, setting), run in trials.items():
             score = self._dev(run, run.recipe.target or "") if settings[cell] > 1 else 0.0
@@ -241,8 +249,12 @@ class Lab:
 
     def model(self, run: Run) -> Network:
         """The trained model of a run; trained first if nobody has kept it."""
-        self.complete([run], title="model", keep=True)
-        return load(self.store.folder / "models" / run.id, recipe=run.recipe, seed=run.seed)[0]
+        folder = self.store.folder / "models" / run.id
+        if run.id == published.shipped():
+            folder = published.MINI
+        else:
+            self.complete([run], title="model", keep=True)
+        return load(folder, recipe=run.recipe, seed=run.seed)[0]
 
     def show(self, figure: Any, name: str, *, alt: str | None = None) -> None:
         """Save a figure as ``figures/<profile>/<name>.svg`` and ``.png``, and show it.

@@ -20,7 +20,9 @@ from papermill.exceptions import PapermillExecutionError
 
 from mtlkit.clusters import cluster
 from mtlkit.kernels import warm
+from mtlkit.lab import Lab
 from mtlkit.profiles import PROFILES, ProfileError
+from mtlkit.published import ship, shipped
 from mtlkit.results import OWN_RESULTS_ONLY, Store, write_atomically
 
 __all__ = [
@@ -250,6 +252,8 @@ def differences(ours: Store, theirs: Store) -> tuple[int, list[str]]:
 def publish(root: Path, profile: str) -> list[Path]:
     """Make a series part of the course: its notebooks, and one file of its runs or what it cost.
 
+    An encoder of its own that was pretrained anew, by another recipe, becomes ``mini``.
+
     The runs if the profile is one of those whose runs are published; its notebooks go to a folder
     of their own, ``notebooks/<profile>``.  Else everybody trains them, and wants to know what each
     lesson costs; the notebooks are those that a reader runs.
@@ -271,6 +275,10 @@ def publish(root: Path, profile: str) -> list[Path]:
         os.replace(part, target)
         written.append(target)
     if published:
+        own = Lab(profile, root=root).pretraining()
+        model = runs / "models" / own.id
+        if own.id != shipped() and model.is_dir():
+            ship(model)
         store = Store(runs, kept)
         written.append(store.publish(kept / "runs.jsonl.xz", store.ids()))
     return written

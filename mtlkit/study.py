@@ -229,7 +229,8 @@ def _told(watch: Watch, stage: int, update: int, updates: int, entry: Mapping[st
 def _kept(run: Run, models: Path | None) -> tuple[int, Path | None]:
     """The longest kept beginning of a run: how many stages it has, and its model folder."""
     for done in range(len(run.route.stages) - 1, 0, -1):
-        folder = models and models / prefix(run, done).id
+        id_ = prefix(run, done).id
+        folder = published.MINI if id_ == published.shipped() else models and models / id_
         if folder and (folder / "model.json").is_file():
             return done, folder
     return 0, None

@@ -10,7 +10,7 @@ import pytest
 import torch
 from records import RECIPE, unchecked_shapes  # noqa: F401 (a fixture)
 
-from mtlkit import figures, study
+from mtlkit import figures, published, study
 from mtlkit import lab as labs
 from mtlkit.lab import FAMILIES, TUNING_SEED, Lab
 from mtlkit.profiles import PROFILES, Profile, ProfileError, Target
@@ -120,6 +120,44 @@ def test_a_grid_of_one_rate_is_not_tried(lab: Lab, monkeypatch: pytest.MonkeyPat
     lab.profile = dataclasses.replace(TINY, rates=(2e-3,))
     monkeypatch.setattr(lab, "complete", lambda *_, **__: pytest.fail("something was trained"))
     assert lab.rates([("single", "ner")]) == {("single", "ner"): 2e-3}
+
+
+def test_the_first_of_equal_settings_is_chosen(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    dev = {1: 0.5, 2: 0.7, 3: 0.7, 4: 0.1}
+    monkeypatch.setattr(lab, "complete", lambda runs, title: asked.extend(runs))
+    monkeypatch.setattr(lab, "_dev", lambda run, task: dev[run.seed])
+    asked: list[Run] = []
+    runs = {n: lab.run("scratch > pos:15@world", target="pos", seed=n) for n in dev}
+    trials = {("a", "x"): runs[1], ("a", "y"): runs[2], ("a", "z"): runs[3], ("b", "x"): runs[4]}
+    assert lab.choose(trials) == {"a": "y", "b": "x"}
+    assert asked == [runs[1], runs[2], runs[3]], "what has no rival is not trained"
+
+
+def test_pretraining_is_what_routes_from_it_begin_with(lab: Lab) -> None:
+    run = lab.pretraining()
+    assert str(run.route) == "scratch > mlm@world"
+    longer = lab.run("scratch > mlm@world > pos:9@world", target="pos", seed=4, tuning="frozen")
+    assert study.prefix(longer, 1).id == run.id
+
+
+def test_the_model_that_comes_with_the_project_is_not_trained(
+    lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab.profile = dataclasses.replace(TINY, recipe=TINY.recipe.replace(mlm_updates=2))
+    run = lab.pretraining()
+    monkeypatch.setattr(published, "MINI", tmp_path / "mini")
+    lab.complete([run], keep=True)
+    published.ship(tmp_path / "runs" / "smoke" / "models" / run.id)
+    monkeypatch.setattr(labs, "complete", lambda *_, **__: pytest.fail("something was trained"))
+    model = lab.model(run)
+    assert set(model.heads) == {"mlm"}
+    weights = model.encoder.transformer.get_input_embeddings().weight
+    assert torch.equal(weights, weights.half().float())
+    longer = lab.run("scratch > mlm@world > pos:9@world", target="pos", seed=4)
+    _, _, ledger = study.train(longer, models=tmp_path / "elsewhere")
+    assert ledger["stages"][0]["tasks"]["mlm"]["updates"] == 2
+    published._mini_sha256.cache_clear()
+    published._shipped.cache_clear()
 
 
 def test_every_target_has_a_rate_of_its_own(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:

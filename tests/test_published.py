@@ -10,13 +10,14 @@ import tiny
 import torch
 from huggingface_hub import constants
 from safetensors.torch import load_file, save_file
-from transformers import AutoModel
+from transformers import AutoModel, AutoTokenizer
 
-from mtlkit import published
+from mtlkit import networks, published
 from mtlkit.batching import Batch, collate, encode
 from mtlkit.corpora import Example
 from mtlkit.encoders import Encoder, build, parameters
 from mtlkit.published import EncoderError, locate
+from mtlkit.study import plan
 
 
 def batch_of(encoder: Encoder, sentences: Sequence[int], padding: int = 0) -> Batch:
@@ -124,3 +125,66 @@ def test_offline_nothing_hangs(start: str, tmp_path: Path, monkeypatch: pytest.M
         else "give the folder of a transformers model with safetensors weights, or a model id "
         "that the hub has"
     )
+
+
+# ---- the project's own encoder
+
+
+def test_mini_comes_with_the_project_and_plain_transformers_reads_it() -> None:
+    folder = published.MINI / "encoder"
+    assert (folder / "model.safetensors").stat().st_size <= 16 * 10**6
+    assert {tensor.dtype for tensor in load_file(folder / "model.safetensors").values()} == {
+        torch.float16
+    }
+    plain, tokenizer = AutoModel.from_pretrained(folder), AutoTokenizer.from_pretrained(folder)
+    assert {p.dtype for p in plain.parameters()} == {torch.float32}
+    own = build("mini", texts=(), recipe=tiny.RECIPE, seed=0).eval()
+    assert (own.hidden, len(own.layers), own.subwords.longest) == (256, 4, 512)
+    batch = batch_of(own, range(5), padding=tokenizer.pad_token_id)
+    with torch.no_grad():
+        states = plain.eval()(batch.ids, attention_mask=batch.mask.long()).last_hidden_state
+        found = own(batch)
+    torch.testing.assert_close(found.subwords[batch.mask], states[batch.mask], atol=1e-4, rtol=1e-4)
+
+
+def test_mini_has_learnt_from_text() -> None:
+    """Names of one kind are nearer to each other than to words of another kind."""
+    own = build("mini", texts=(), recipe=tiny.RECIPE, seed=0)
+    table = torch.nn.functional.normalize(own.transformer.get_input_embeddings().weight, dim=-1)
+    kinds = [["Monday", "Tuesday", "Friday"], ["three", "four", "seven"], ["he", "she", "they"]]
+    ids = [[own.subwords.cut([word])[0] for word in kind] for kind in kinds]
+    assert all(len(pieces) == 1 for kind in ids for pieces in kind)
+    means = torch.stack([table[[pieces[0] for pieces in kind]].mean(0) for kind in ids])
+    for number, kind in enumerate(ids):
+        for [piece] in kind:
+            assert int((means @ table[piece]).argmax()) == number
+
+
+def test_a_shipped_encoder_is_the_same_but_for_rounding(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = tiny.model(["mlm"])
+    run = plan("scratch > mlm@world", tiny.RECIPE, 0)
+    networks.save(model, tmp_path / "model", {"run": run.to_json()})
+    monkeypatch.setattr(published, "MINI", tmp_path / "mini")
+    published._mini_sha256.cache_clear()
+    assert published.shipped() is None
+    with pytest.raises(EncoderError, match=r"the encoder mini is not in .*mini; reinstall mtlkit"):
+        build("mini", texts=(), recipe=tiny.RECIPE, seed=0)
+    published.ship(tmp_path / "model")
+    (tmp_path / "mini" / "README.md").write_text("by hand")
+    published.ship(tmp_path / "model")
+    assert (tmp_path / "mini" / "README.md").read_text() == "by hand"
+    assert published.shipped() == run.id
+    [(name, digest)] = published.checksums("mini")
+    assert name == "mini" and len(digest) == 64 and published.checksums("minilm") == ()
+    again, _ = networks.load(published.MINI, recipe=tiny.RECIPE, seed=0)
+    batch = batch_of(model.eval().encoder, range(5))
+    for other in (build("mini", texts=(), recipe=tiny.RECIPE, seed=0), again.encoder):
+        found, expected = other.eval()(batch).subwords, model.encoder(batch).subwords
+        near = {"atol": 0.02, "rtol": 0.02}
+        torch.testing.assert_close(found[batch.mask], expected[batch.mask], **near)
+    (tmp_path / "mini" / "encoder" / "model.safetensors").write_bytes(b"other")
+    with pytest.raises(EncoderError, match="SHA-256 is"):
+        build("mini", texts=(), recipe=tiny.RECIPE, seed=0)
+    published._mini_sha256.cache_clear()

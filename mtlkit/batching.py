@@ -228,16 +228,13 @@ def stratify(
 
     ``length``: the text of ``mlm`` is packed in sequences of so many sub-words, unless it is 0.
     """
-    groups = group(examples)
-    return tuple(
-        Stratum(tasks, Packed(groups[tasks], subwords, length=length))
-        if length and all(TASKS[task] == "mlm" for task in tasks)
-        else Stratum(
-            tasks,
-            encode(groups[tasks], subwords, {t: labels[t] for t in tasks if TASKS[t] != "mlm"}),
-        )
-        for tasks in sorted(groups)
-    )
+    strata = []
+    for tasks, found in sorted(group(examples).items(), key=lambda item: item[0]):
+        known = {task: labels[task] for task in tasks if TASKS[task] != "mlm"}
+        packed = length and not known
+        items = Packed(found, subwords, length=length) if packed else encode(found, subwords, known)
+        strata.append(Stratum(tasks, items))
+    return tuple(strata)
 
 
 def buckets(

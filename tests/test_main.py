@@ -618,7 +618,8 @@ def test_data_and_doctor_say_what_there_is(
     head, world_row, gum, place = capsys.readouterr().out.splitlines()
     assert head.split() == ["corpus", "tasks", "files", "MB", "state"]
     assert (
-        world_row.startswith("world   pos ner dep depth aux stype sentiment mlm") and "here" in world_row
+        world_row.startswith("world   pos ner dep depth aux stype sentiment mlm")
+        and "here" in world_row
     )
     assert re.fullmatch(r"gum +pos .* 0/\d+ +\d+\.\d +to get it: mtlkit data fetch gum", gum)
     assert place == f"in {tmp_path}"

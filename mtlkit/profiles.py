@@ -87,7 +87,7 @@ MINI = {
     "evaluations": 24,
     "dev_sentences": 1000,
 }
-"""How ``mini`` is pretrained: four passes over four million words, an hour of one core."""
+"""How ``mini`` is pretrained: four passes over four million words, 76 minutes of one core."""
 
 PROFILES: dict[str, Profile] = {
     "smoke": Profile(

@@ -23,7 +23,7 @@ NOT_RUN = {
     "mtlkit data fetch gum": "downloads a corpus; the tests of corpora fetch from a local folder",
     'mtlkit train "minilm > pos+ner+dep@gum" --seed 0 --out parser': "trains for minutes on gum",
     'mtlkit train "scratch > mlm@text" --recipe mlm_updates=12000 mlm_tokens=2048 mlm_rate=0.2 '
-    "--out mine": "trains for an hour on real text",
+    "--out mine": "trains for an hour and more on real text",
     "mtlkit study --profile full --workers 2": "trains for hours",
 }
 

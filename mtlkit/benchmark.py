@@ -255,7 +255,9 @@ def _trainer(corpus: str, start: str, most: int, best: bool) -> Row:
         options |= {"bf16": fast, "train_sampling_strategy": "group_by_length"}
     arguments = TrainingArguments(
         "unused", num_train_epochs=1, save_strategy="no", report_to=[], disable_tqdm=True,
-        logging_strategy="no", remove_unused_columns=False, **options,
+        logging_strategy="no", remove_unused_columns=False,
+        use_cpu=machine.device().type == "cpu",  # or it refuses bf16 where there is no GPU
+        **options,
     )  # fmt: skip
     limit = machine.matrix_rate("auto")
     begun = time.perf_counter()

@@ -1,7 +1,8 @@
 """What methods cost beside a plain step: time and memory of every way to share, weigh, operate.
 
 Each has a process of its own, of one thread, and takes the same batches in turn with a plain step,
-so that a busy machine slows both alike; what counts is the ratio.  Memory is that of the process
+so that a busy machine slows both alike; what counts is the ratio.  All compute in fp32, since
+torchjd's backward does not take mixed precision (its `torch.vmap` over layer norms).  Memory is that of the process
 before the plain step is there.
 """
 
@@ -98,7 +99,7 @@ class _Learner:
 
     def __init__(self, method: Method, sentences: int, start: str) -> None:
         kind, name, self.space = method
-        recipe, corpus = Recipe(), benchmark.corpus()
+        recipe, corpus = Recipe(precision="fp32"), benchmark.corpus()
         self.network = benchmark.untrained(corpus, start, _TASKS, recipe)
         examples = benchmark.spread(corpus, _TASKS, sentences)[_TASKS[0]]
         items = encode(examples, self.network.encoder.subwords, self.network.labels)

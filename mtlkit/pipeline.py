@@ -20,9 +20,7 @@ from papermill.exceptions import PapermillExecutionError
 
 from mtlkit.clusters import cluster
 from mtlkit.kernels import warm
-from mtlkit.lab import Lab
 from mtlkit.profiles import PROFILES, ProfileError
-from mtlkit.published import ship, shipped
 from mtlkit.results import OWN_RESULTS_ONLY, Store, write_atomically
 
 __all__ = [
@@ -275,6 +273,9 @@ def publish(root: Path, profile: str) -> list[Path]:
         os.replace(part, target)
         written.append(target)
     if published:
+        from mtlkit.lab import Lab  # torch and all: the series alone does without
+        from mtlkit.published import ship, shipped
+
         own = Lab(profile, root=root).pretraining()
         model = runs / "models" / own.id
         if own.id != shipped() and model.is_dir():

@@ -2,8 +2,8 @@
 
 Each has a process of its own, of one thread, and takes the same batches in turn with a plain step,
 so that a busy machine slows both alike; what counts is the ratio.  All compute in fp32, since
-torchjd's backward does not take mixed precision (its `torch.vmap` over layer norms).  Memory is that of the process
-before the plain step is there.
+torchjd's backward does not take mixed precision (its `torch.vmap` over layer norms).  Memory is
+that of the process before the plain step is there.
 """
 
 import importlib.util

@@ -77,6 +77,8 @@ def complete(
         kept: dict[str, Future] = {}
 
         def submit(run: Run, keep: bool) -> Future:
+            # One key is one task to all clients: whether the model is wanted is part of it.
+            name = f"{run.route} #{run.seed} {run.id[:12]}{' kept' * keep}"
             before = [
                 kept[each.id]
                 for n in range(1, len(run.route.stages))
@@ -90,7 +92,7 @@ def complete(
                 *before,
                 # Of two kinds: what Dask has never seen it deals out to workers before they are
                 # free, and in long runs never again, so that a free one would not get any.
-                key=("run after" if before else "run", f"{run.route} #{run.seed} {run.id[:12]}"),
+                key=("run after" if before else "run", name),
                 pure=False,
                 retries=0,
                 priority=-len(futures),  # in this order: Dask alone may leave a long run to the end

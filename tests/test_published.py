@@ -1,5 +1,6 @@
 """Published encoders: the right file, or a clear refusal."""
 
+import json
 import os
 import time
 from collections.abc import Sequence
@@ -188,3 +189,11 @@ def test_a_shipped_encoder_is_the_same_but_for_rounding(
     with pytest.raises(EncoderError, match="SHA-256 is"):
         build("mini", texts=(), recipe=tiny.RECIPE, seed=0)
     published._mini_sha256.cache_clear()
+
+
+def test_what_is_said_of_mini_is_in_its_record() -> None:
+    facts = json.loads((published.MINI / "model.json").read_text(encoding="utf-8"))
+    minutes = round(sum(stage["seconds"] for stage in facts["stages"]) / 60)
+    root = Path(__file__).resolve().parent.parent
+    for page in (root / "README.md", published.MINI / "README.md"):
+        assert f"{minutes} minutes of one core" in page.read_text(encoding="utf-8"), page

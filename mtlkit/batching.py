@@ -6,7 +6,7 @@ it is labelled in every sentence of the batch and no loss needs a mask for missi
 """
 
 from array import array
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
@@ -144,14 +144,20 @@ class Batch:
         """How many sub-words are in the batch, padding left out."""
         return int(self.mask.sum())
 
+    def rows(self, chosen: slice) -> "Batch":
+        """Some of the sentences, as wide as all."""
+        return self._each(lambda tensor: tensor[chosen])
+
     def to(self, device: torch.device) -> "Batch":
         """The same batch on another device."""
         if self.ids.device == device:
             return self
-        moved = {f.name: getattr(self, f.name) for f in fields(self)}
-        targets = {task: target.to(device) for task, target in moved.pop("targets").items()}
-        tensors = {name: tensor.to(device) for name, tensor in moved.items()}
-        return Batch(**tensors, targets=targets)
+        return self._each(lambda tensor: tensor.to(device))
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> "Batch":
+        tensors = {f.name: getattr(self, f.name) for f in fields(self)}
+        targets = {task: change(target) for task, target in tensors.pop("targets").items()}
+        return Batch(**{name: change(tensor) for name, tensor in tensors.items()}, targets=targets)
 
 
 def _target(task: str, value: Any, index: Mapping[str, int], example: Example) -> np.ndarray:
@@ -210,7 +216,8 @@ def group(examples: Mapping[str, Sequence[Example]]) -> dict[tuple[str, ...], li
             tasks_of.setdefault(key, []).append(task)
             known = found.get(key, example)
             own = {task: example.labels[task]} if task in example.labels else {}
-            found[key] = replace(known, labels={**known.labels, **own})
+            labels = {**known.labels, **own}
+            found[key] = known if labels == known.labels else replace(known, labels=labels)
     groups: dict[tuple[str, ...], list[Example]] = {}
     for key, tasks in tasks_of.items():
         groups.setdefault(tuple(tasks), []).append(found[key])

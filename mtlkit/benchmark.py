@@ -45,6 +45,7 @@ COLUMNS = ("what", "setting", "threads", "sentences", "subwords", "seconds", "ra
 
 _ONE_PASS = Recipe(epochs=1, min_updates=0, evaluations=1)
 _SOME = 2500  # sentences, where a pass over all would take long and say the same
+_SHAPES = ((Recipe().layers, Recipe().width), (6, 384))  # of mini and of minilm
 Row = dict[str, Any]
 
 
@@ -95,7 +96,9 @@ def _jobs(corpus: str, start: str, cores: int, most: int | None) -> Iterator[tup
         yield one("size", f"{size}", _train, TASKS[-1], few(size))
     for low, high in LENGTHS:
         yield one("length", f"{low}-{high}", _train, TASKS[-1], few(_EACH), (low, high))
-    yield one("pretraining", "packed text", _pretrain, few(8000))
+    for layers, width in _SHAPES:
+        setting = f"{layers} layers of {width}"
+        yield one("pretraining", setting, _pretrain, few(8000), layers, width)
     for precision in ("fp32", "bf16", "int8"):
         if precision != "bf16" or machine.precision("auto") == torch.bfloat16:
             yield one("annotating", precision, _annotate, TASKS[-1], few(10_000), precision)
@@ -159,13 +162,14 @@ def _train(
     return _row(len(examples[tasks[0]]), subwords, seconds, 6 * weights(model), limit)
 
 
-def _pretrain(corpus: str, start: str, most: int) -> Row:
+def _pretrain(corpus: str, start: str, most: int, layers: int, width: int) -> Row:
     """Masked language modelling from random weights, by the default recipe, on packed text."""
     text = "text" if sources.present("text") else "world"
     every = corpora.sentences(_tasks(text, ["mlm"])[0], split="train")
     examples = {"mlm": every[: min(most, len(every))]}
     words = sum(len(e.words) for e in examples["mlm"])
-    recipe = Recipe(evaluations=1, mlm_updates=max(1, words // Recipe().mlm_tokens))
+    recipe = Recipe(evaluations=1, layers=layers, width=width)
+    recipe = recipe.replace(mlm_updates=max(1, words // recipe.mlm_tokens))
     texts = (e.words for e in every[:: 1 + len(every) // 20_000])
     model = Network(encoders.build("scratch", texts=texts, recipe=recipe, seed=0), recipe, seed=0)
     model.add("mlm", ())
@@ -174,7 +178,7 @@ def _pretrain(corpus: str, start: str, most: int) -> Row:
     begun = time.perf_counter()
     ledger = fit(model, Stage(train=examples, dev=one, seen=one), recipe, seed=0)[1]
     seconds = time.perf_counter() - begun
-    head, width = model.heads["mlm"], model.encoder.hidden
+    head = model.heads["mlm"]
     output = width * (width + len(head.bias))  # type: ignore[arg-type]
     operations = 6 * round(weights(model) + recipe.mlm_rate * output)
     subwords = ledger["tasks"]["mlm"]["subwords"]

@@ -94,7 +94,10 @@ def interval_text(low: float, high: float) -> str:
 
 
 def log_axis(ax: Axes, values: pd.Series | None = None) -> None:
-    """A logarithmic x axis with plain numbers; with few `values`, ticks just there."""
+    """A logarithmic x axis with plain numbers; with few `values`, ticks just there.
+
+    Over more than three powers of ten they stand at these alone, or they would touch.
+    """
     ax.set_xscale("log")
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: amount(value)))
     ax.xaxis.set_minor_formatter(NullFormatter())
@@ -102,7 +105,8 @@ def log_axis(ax: Axes, values: pd.Series | None = None) -> None:
     if values is not None and values.nunique() <= 8:
         ax.set_xticks(sorted(values.unique()))
     else:
-        ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        low, high = ax.get_xlim()
+        ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high <= 1000 * low else (1,)))
 
 
 def table_axes(

@@ -92,6 +92,18 @@ def test_logarithmic_ticks() -> None:
     assert [text.get_text() for text in axes.get_xticklabels()] == ["50", "250", "3,000"]
 
 
+@pytest.mark.parametrize("most", [900, 30_000_000])
+def test_logarithmic_ticks_do_not_touch(most: int) -> None:
+    figure, [axes] = canvas()
+    axes.plot([7, most], [0, 1])
+    log_axis(axes)
+    figure.draw_without_rendering()
+    texts = [text for text in axes.get_xticklabels() if text.get_text()]
+    boxes = [text.get_window_extent() for text in texts]
+    inside = [box for box in boxes if axes.get_window_extent().overlaps(box.padded(40))]
+    assert len(inside) >= 3 and not overlaps(inside)
+
+
 def test_need() -> None:
     frame = pd.DataFrame({"a": [1]})
     with pytest.raises(FigureError, match=r"no column \['b'\]; it has \['a'\]"):

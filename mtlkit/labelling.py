@@ -96,7 +96,7 @@ def interval_text(low: float, high: float) -> str:
 def log_axis(ax: Axes, values: pd.Series | None = None) -> None:
     """A logarithmic x axis with plain numbers; with few `values`, ticks just there.
 
-    Over more than three powers of ten they stand at these alone, or they would touch.
+    Over more than two powers of ten they stand at these alone, or they would touch.
     """
     ax.set_xscale("log")
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: amount(value)))
@@ -106,7 +106,7 @@ def log_axis(ax: Axes, values: pd.Series | None = None) -> None:
         ax.set_xticks(sorted(values.unique()))
     else:
         low, high = ax.get_xlim()
-        ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high <= 1000 * low else (1,)))
+        ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high <= 100 * low else (1,)))
 
 
 def table_axes(

@@ -92,7 +92,7 @@ def test_logarithmic_ticks() -> None:
     assert [text.get_text() for text in axes.get_xticklabels()] == ["50", "250", "3,000"]
 
 
-@pytest.mark.parametrize("most", [900, 30_000_000])
+@pytest.mark.parametrize("most", [300, 3_000_000])
 def test_logarithmic_ticks_do_not_touch(most: int) -> None:
     figure, [axes] = canvas()
     axes.plot([7, most], [0, 1])

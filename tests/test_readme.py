@@ -18,7 +18,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 # Commands that are not executed here, each with the reason.
 NOT_RUN = {
     "make setup": "installs everything anew, which takes minutes and a network",
-    "make study": "runs the whole series for a quarter of an hour; make test runs its smoke profile",
+    "make study": "runs the whole series for minutes; make test runs its smoke profile",
     "make lab": "opens JupyterLab, which stays open until it is stopped",
     "mtlkit data fetch gum": "downloads a corpus; the tests of corpora fetch from a local folder",
     'mtlkit train "minilm > pos+ner+dep@gum" --seed 0 --out parser': "trains for minutes on gum",

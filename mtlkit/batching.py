@@ -6,8 +6,9 @@ it is labelled in every sentence of the batch and no loss needs a mask for missi
 """
 
 from array import array
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -64,8 +65,8 @@ class Packed(Sequence[Item]):
 
     Liu et al. 2019 (arXiv 1907.11692), section 4.2, "FULL-SENTENCES".  Each sentence ends with the
     tokenizer's separator, and where a sequence is full the sentence goes on in the next one, from
-    a whole word on.  The text is read once, sentence by sentence, and a sub-word takes five bytes;
-    an item is made when it is asked for.
+    a whole word on.  The text is read once, a thousand sentences ahead at most, and a sub-word
+    takes five bytes; an item is made when it is asked for.
 
     ``length``: the most sub-words in a sequence, special tokens included.
     """
@@ -79,7 +80,7 @@ class Packed(Sequence[Item]):
         self._prefix, end = subwords.prefix, subwords.suffix
         room, used = length - len(self._prefix), 0
         self._ids, self._marks, self._bounds = array("i"), bytearray(), array("q", [0])
-        for example in examples:
+        for example in _learning(examples, subwords):
             for piece in (*subwords.cut(example.words), end):
                 if used + len(piece) > room:
                     self._bounds.append(len(self._ids))
@@ -107,6 +108,14 @@ class Packed(Sequence[Item]):
         """How many sub-words each sequence has."""
         found: list[int] = (np.diff(self._bounds) + len(self._prefix)).tolist()
         return found
+
+
+def _learning(examples: Iterable[Example], subwords: Subwords) -> Iterator[Example]:
+    """The same examples, a thousand read ahead: new words are cut sooner many at a time."""
+    reading = iter(examples)
+    while some := list(islice(reading, 1000)):
+        subwords.learn(word for example in some for word in example.words)
+        yield from some
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,20 +153,14 @@ class Batch:
         """How many sub-words are in the batch, padding left out."""
         return int(self.mask.sum())
 
-    def rows(self, chosen: slice) -> "Batch":
-        """Some of the sentences, as wide as all."""
-        return self._each(lambda tensor: tensor[chosen])
-
     def to(self, device: torch.device) -> "Batch":
         """The same batch on another device."""
         if self.ids.device == device:
             return self
-        return self._each(lambda tensor: tensor.to(device))
-
-    def _each(self, change: Callable[[Tensor], Tensor]) -> "Batch":
-        tensors = {f.name: getattr(self, f.name) for f in fields(self)}
-        targets = {task: change(target) for task, target in tensors.pop("targets").items()}
-        return Batch(**{name: change(tensor) for name, tensor in tensors.items()}, targets=targets)
+        moved = {f.name: getattr(self, f.name) for f in fields(self)}
+        targets = {task: target.to(device) for task, target in moved.pop("targets").items()}
+        tensors = {name: tensor.to(device) for name, tensor in moved.items()}
+        return Batch(**tensors, targets=targets)
 
 
 def _target(task: str, value: Any, index: Mapping[str, int], example: Example) -> np.ndarray:
@@ -216,8 +219,7 @@ def group(examples: Mapping[str, Sequence[Example]]) -> dict[tuple[str, ...], li
             tasks_of.setdefault(key, []).append(task)
             known = found.get(key, example)
             own = {task: example.labels[task]} if task in example.labels else {}
-            labels = {**known.labels, **own}
-            found[key] = known if labels == known.labels else replace(known, labels=labels)
+            found[key] = replace(known, labels={**known.labels, **own})
     groups: dict[tuple[str, ...], list[Example]] = {}
     for key, tasks in tasks_of.items():
         groups.setdefault(tuple(tasks), []).append(found[key])

@@ -9,9 +9,6 @@ leaves each task's gradient at its cut.  From there
 - ``parameters``: each goes through the trunk on its own, as most papers have it.
 
 The forward pass is never repeated, and the graph of a batch is freed with its last task.
-
-In pretraining on a CPU each core takes its rows of the batch from words to gradients: that is
-sooner than cores that wait for each other at every operation, and the sum is the same.
 """
 
 import itertools
@@ -25,9 +22,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from mtlkit.batching import IGNORED, Batch
+from mtlkit.batching import Batch
 from mtlkit.encoders import Branch, States
-from mtlkit.machine import autocast, device, side_by_side
+from mtlkit.machine import autocast
 from mtlkit.networks import Network
 from mtlkit.surgery import Surgery, cosines
 from mtlkit.weighting import Weighting
@@ -77,8 +74,6 @@ def backward(
     Raises `GradientError` for a loss that is not finite, and where tasks have no representation in
     common and ``space`` asks for one.
     """
-    if rows := _rows_apart(network, batches):
-        return _side_by_side(network, rows, weighting, precision)
     apart = surgery is not None or weighting.reads_norms
     read: list[dict[str, States]] = []
     with autocast(precision):
@@ -86,7 +81,11 @@ def backward(
             states: Mapping[str, States] = network.states(batch, batch.targets)
             read.append({t: s.branch() if apart else s for t, s in states.items()})
     found = losses(network, batches, read, precision=precision)
-    values = _finite(dict(zip(found, torch.stack([*found.values()]).tolist(), strict=True)))
+    values = dict(zip(found, torch.stack([*found.values()]).tolist(), strict=True))
+    if lost := {task: value for task, value in values.items() if not math.isfinite(value)}:
+        task, value = next(iter(lost.items()))
+        rates = "lower the learning rate (encoder_lr, head_lr, mlm_lr) or clip more"
+        raise GradientError(f"the loss of {task!r} is {value}; {rates}")
     weights = weighting(values)
     sum((weights[task] * found[task] for task in found), torch.tensor(0.0)).backward()
     if apart:
@@ -113,52 +112,6 @@ def backward(
         dict(zip(tasks, shares.tolist(), strict=True)),
         {f"{tasks[k]}|{tasks[j]}": float(angles[k, j]) for k, j in pairs},
     )
-
-
-def _finite(values: dict[str, float]) -> dict[str, float]:
-    """The losses of tasks, if they are numbers."""
-    if lost := {task: value for task, value in values.items() if not math.isfinite(value)}:
-        task, value = next(iter(lost.items()))
-        rates = "lower the learning rate (encoder_lr, head_lr, mlm_lr) or clip more"
-        raise GradientError(f"the loss of {task!r} is {value}; {rates}")
-    return values
-
-
-def _rows_apart(network: Network, batches: Sequence[Batch]) -> list[Batch]:
-    """A batch of plain text in as many parts as there are threads, where the sum is the same.
-
-    Empty on a GPU, with one thread, and with dropout, which would draw in any order.
-    """
-    threads = torch.get_num_threads()
-    plain = [{*batch.targets} for batch in batches] == [{"mlm"}]
-    if not plain or threads == 1 or device().type != "cpu" or network.encoder.drops:
-        return []
-    parts = [batches[0].rows(slice(n, None, threads)) for n in range(threads)]
-    return [part for part in parts if bool((part.targets["mlm"] != IGNORED).any())]
-
-
-def _side_by_side(
-    network: Network, parts: Sequence[Batch], weighting: Weighting, precision: str
-) -> Step:
-    """`backward` of masked language modelling alone: a part of the batch on each core."""
-    hidden = [int((part.targets["mlm"] != IGNORED).sum()) for part in parts]
-    learning = [p for p in network.parameters() if p.requires_grad]
-
-    def one(number: int) -> tuple[float, tuple[Tensor | None, ...]]:
-        share = hidden[number] / sum(hidden)
-        loss = share * losses(network, [parts[number]], precision=precision)["mlm"]
-        return loss.item(), torch.autograd.grad(loss, learning, allow_unused=True)
-
-    found, gradients = zip(*side_by_side(one, range(len(parts))), strict=True)
-    values = _finite({"mlm": sum(found)})
-    weights = weighting(values)
-    for p, each in zip(learning, zip(*gradients, strict=True), strict=True):
-        for gradient in each:
-            if gradient is not None:
-                gradient.mul_(weights["mlm"])
-                p.grad = gradient if p.grad is None else p.grad.add_(gradient)
-    network.sharing.pull()
-    return Step(values, weights)
 
 
 _Cuts = Mapping[str, Sequence[tuple[Tensor, Tensor]]]

@@ -1,9 +1,8 @@
 """Gradients of an update: by autograd, by brute force, and as a peer library has them."""
 
-import contextlib
 import copy
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from unittest import mock
 
@@ -16,8 +15,8 @@ from torch import Tensor, nn
 from torchjd.aggregation import MGDA, UPGrad
 from torchjd.autojac import jac_to_grad, mtl_backward
 
-from mtlkit import machine, surgery, weighting
-from mtlkit.batching import IGNORED, Batch, collate, encode, mask
+from mtlkit import surgery, weighting
+from mtlkit.batching import Batch, collate, encode
 from mtlkit.encoders import States
 from mtlkit.gradients import GradientError, Step, backward, lookahead, losses
 from mtlkit.networks import Network
@@ -224,65 +223,6 @@ def test_gradients_that_are_there_are_added_to() -> None:
             expected = {n: 2 * g for n, g in expected.items()}
             backward(network, batches, weigh(network), operate, space=space, precision="fp32")
             assert_equal(gradients(network), expected)
-
-
-# ---- pretraining, where each core has its part of the batch
-
-
-def hidden_words(network: Network, sentences: int = 9) -> Batch:
-    """A batch for masked language modelling; its last two sentences have nothing to find."""
-    batch = batch_of(network, [], range(sentences))
-    drawn = torch.Generator().manual_seed(0)
-    batch = mask(batch, network.encoder.subwords, rate=0.3, generator=drawn, words=True)
-    batch.targets["mlm"][-2:] = IGNORED
-    return batch
-
-
-@contextlib.contextmanager
-def threads(number: int) -> Iterator[mock.Mock]:
-    """So many threads for torch; what is yielded counts how often parts went side by side."""
-    torch.set_num_threads(number)
-    try:
-        with mock.patch("mtlkit.gradients.side_by_side", wraps=machine.side_by_side) as counted:
-            yield counted
-    finally:
-        torch.set_num_threads(1)
-
-
-@pytest.mark.parametrize(("number", "sentences"), [(2, 9), (3, 9), (3, 4)])
-def test_pretraining_in_parts_is_the_same_sum(number: int, sentences: int) -> None:
-    network = model(tasks=["mlm"])
-    batch = hidden_words(network, sentences)
-    weights = weighting.build("chance", ["mlm"], network.chance, seed=0)
-    whole = backward(network, [batch], weights, precision="fp32")
-    expected = {name: 2 * g for name, g in gradients(network).items()}  # they are added to
-    with threads(number) as counted:
-        parts = backward(network, [batch], weights, precision="fp32")
-        assert counted.call_count == 1 and torch.get_num_threads() == number
-    assert_equal(gradients(network), expected)
-    assert parts.losses == pytest.approx(whole.losses) and parts.weights == whole.weights
-
-
-def test_dropout_and_other_tasks_stay_whole() -> None:
-    """Dropout would be drawn in any order."""
-    network = model(tasks=["mlm", "pos"])
-    weights = weighting.build("chance", ["mlm", "pos"], network.chance, seed=0)
-    with threads(2) as counted:
-        backward(network, [batch_of(network, ["pos"], range(9))], weights, precision="fp32")
-        network.train().encoder.dropout = 0.1
-        backward(network, [hidden_words(network)], weights, precision="fp32")
-        assert not counted.called
-
-
-def test_a_loss_of_parts_that_is_no_number_is_refused() -> None:
-    network = model(tasks=["mlm"])
-    with torch.no_grad():
-        network.heads["mlm"].bias[0] = math.nan
-    weights = weighting.build("chance", ["mlm"], network.chance, seed=0)
-    refused = pytest.raises(GradientError, match="the loss of 'mlm' is nan; lower")
-    with threads(2) as counted, refused:
-        backward(network, [hidden_words(network)], weights, precision="fp32")
-    assert counted.called
 
 
 # ---- surgery on the gradients of parameters

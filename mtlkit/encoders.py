@@ -139,7 +139,6 @@ class Encoder(nn.Module):
         for module in transformer.modules():
             if isinstance(module, nn.Dropout):
                 module.p = recipe.dropout
-        self.dropout = recipe.dropout
         self.fresh = False  # whether its weights are random: of scratch, until it is trained
         self._gradual = False
 
@@ -147,11 +146,6 @@ class Encoder(nn.Module):
     def device(self) -> torch.device:
         """Where the encoder computes."""
         return self.mixture.device
-
-    @property
-    def drops(self) -> bool:
-        """Whether the transformer is in training and has dropout."""
-        return self.training and self.dropout > 0
 
     @property
     def layers(self) -> nn.ModuleList:
@@ -174,8 +168,7 @@ class Encoder(nn.Module):
 
     def forward(self, batch: Batch) -> States:
         """Encode a padded batch."""
-        layers = hidden_states(self.transformer, batch.ids, batch.mask, drops=self.drops)
-        return States(self, batch, layers)
+        return States(self, batch, hidden_states(self.transformer, batch.ids, batch.mask))
 
     def tune(self, tuning: str) -> None:
         """Choose what learns: ``full``, ``frozen``, ``last:k`` layers, or more and more: `thaw`."""

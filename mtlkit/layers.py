@@ -3,7 +3,8 @@
 What `transformers` does in many modules for every case stands here in few operations for ours:
 one matrix product makes queries, keys and values, scale and mask are added in the product of
 queries and keys, rotations are looked up, and under autocast all that passes from layer to layer
-stays in its precision.  Other models, and layers with dropout, go through their own forward.
+stays in its precision.  Dropout draws what it draws there.  Other models go through their own
+forward.
 """
 
 from collections.abc import Callable, Generator
@@ -13,7 +14,7 @@ from typing import Any
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
-from torch.nn.functional import gelu, layer_norm, linear
+from torch.nn.functional import dropout, gelu, layer_norm, linear
 
 __all__ = ["Walk", "hidden_states", "join", "walk"]
 
@@ -28,14 +29,9 @@ def hidden_states(
     transformer: Any,
     ids: Int[Tensor, "batch subword"],
     mask: Bool[Tensor, "batch subword"],
-    *,
-    drops: bool = False,
 ) -> tuple[Float[Tensor, "batch subword hidden"], ...]:
-    """The embedding and the output of every layer, as ``output_hidden_states`` of transformers.
-
-    ``drops``: the model is in training and has dropout.
-    """
-    steps = None if drops else walk(transformer, ids, mask)
+    """The embedding and the output of every layer, as ``output_hidden_states`` of transformers."""
+    steps = walk(transformer, ids, mask)
     if steps is None:
         output = transformer(ids, attention_mask=mask.long(), output_hidden_states=True)
         return tuple(output.hidden_states)
@@ -74,8 +70,12 @@ def _attend(
     k: Float[Tensor, "batch head subword part"],
     v: Float[Tensor, "batch head subword part"],
     mask: Bool[Tensor, "batch subword"] | None,
+    drop: float,
 ) -> Float[Tensor, "batch subword hidden"]:
-    """Scaled dot-product attention (Vaswani et al. 2017, equation 1), all heads at once."""
+    """Scaled dot-product attention (Vaswani et al. 2017, equation 1), all heads at once.
+
+    ``drop``: the share of the weights that dropout takes away.
+    """
     batch, heads, length, part = q.shape
     q, k, v = (x.reshape(-1, length, part) for x in (q, k, v))
     if mask is None:
@@ -83,7 +83,8 @@ def _attend(
     else:
         added = (~mask).to(q.dtype).mul(_MASKED).repeat_interleave(heads, 0)[:, None]
     scores = torch.baddbmm(added, q, k.transpose(1, 2), alpha=part**-0.5, beta=mask is not None)
-    mixed = torch.bmm(scores.softmax(-1).to(v.dtype), v)  # [batch · head, subword, part]
+    weights = dropout(scores.softmax(-1).to(v.dtype), drop)
+    mixed = torch.bmm(weights, v)  # [batch · head, subword, part]
     return mixed.view(batch, heads, length, part).transpose(1, 2).reshape(batch, length, -1)
 
 
@@ -95,7 +96,7 @@ def _bert(
     places = (
         table.position_embeddings.weight[: ids.shape[1]] + table.token_type_embeddings.weight[0]
     )
-    x = _precision(table.LayerNorm(table.word_embeddings(ids) + places))
+    x = _precision(table.dropout(table.LayerNorm(table.word_embeddings(ids) + places)))
     x, heads = _or((yield x), x), config.num_attention_heads
     for layer in model.encoder.layer:
         own, after = layer.attention.self, layer.attention.output
@@ -106,9 +107,10 @@ def _bert(
         else:  # more than their weights: adapted
             qkv = torch.cat([own.query(x), own.key(x), own.value(x)], -1)
         q, k, v = qkv.unflatten(-1, (3, heads, -1)).permute(2, 0, 3, 1, 4)
-        x = _normal(after.LayerNorm, after.dense(_attend(q, k, v, mask)) + x)
-        inner = gelu(layer.intermediate.dense(x))
-        x = _normal(layer.output.LayerNorm, layer.output.dense(inner) + x)
+        mixed = _attend(q, k, v, mask, own.dropout.p if own.training else 0.0)
+        x = _normal(after.LayerNorm, after.dropout(after.dense(mixed)) + x)
+        inner, last = gelu(layer.intermediate.dense(x)), layer.output
+        x = _normal(last.LayerNorm, last.dropout(last.dense(inner)) + x)
         x = _or((yield x), x)
 
 
@@ -145,7 +147,8 @@ def _modern_bert(
 ) -> Walk:
     """Warner et al. 2024: normalised before each layer, rotary positions, gated units."""
     config = model.config
-    x = _precision(model.embeddings.norm(model.embeddings.tok_embeddings(ids)))
+    table = model.embeddings
+    x = _precision(table.drop(table.norm(table.tok_embeddings(ids))))
     x, heads = _or((yield x), x), config.num_attention_heads
     theta = config.rope_parameters["full_attention"]["rope_theta"]
     half = config.hidden_size // heads // 2
@@ -155,9 +158,10 @@ def _modern_bert(
         qkv = layer.attn.Wqkv(x if first else _normal(layer.attn_norm, x))
         q, k, v = qkv.unflatten(-1, (3, heads, -1)).permute(2, 0, 3, 1, 4).unbind()
         q, k = (each * cos + each.roll(half, -1) * sin for each in (q, k))
-        x = x + layer.attn.Wo(_attend(q, k, v, mask))
+        mixed = _attend(q, k, v, mask, layer.attn.attention_dropout if layer.training else 0.0)
+        x = x + layer.attn.out_drop(layer.attn.Wo(mixed))
         inner, gate = layer.mlp.Wi(_normal(layer.mlp_norm, x)).chunk(2, -1)
-        x = x + layer.mlp.Wo(gelu(inner) * gate)
+        x = x + layer.mlp.Wo(layer.mlp.drop(gelu(inner) * gate))
         if layer is model.layers[-1]:
             x = _normal(model.final_norm, x)
         x = _or((yield x), x)

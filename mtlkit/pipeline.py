@@ -82,8 +82,9 @@ def run(
 ) -> list[Lesson]:
     """Run the lessons in a profile; executed copies go to ``runs/<profile>/notebooks``.
 
-    Several lessons at a time, where there are cores: while one loads libraries or draws, the
-    cluster works for another, and a run that both ask for is trained once.  A lesson that fails
+    One more lesson at a time than there are cores, up to four: while one loads libraries, draws or
+    waits for its last run, the cluster works for another, and a run that both ask for is trained
+    once.  A lesson that fails
     does not stop the others.  With ``fresh``, earlier results are put aside first, once there is a
     cluster.
     """
@@ -102,7 +103,7 @@ def run(
             with contextlib.closing(ensure_event_loop()):  # Jupyter leaves its own one open
                 return _execute(path, executed / path.name, root, profile, address)
 
-        with ThreadPoolExecutor(min(_AT_A_TIME, os.cpu_count() or 1)) as pool:
+        with ThreadPoolExecutor(min(_AT_A_TIME, 1 + (os.cpu_count() or 1))) as pool:
             done = list(pool.map(one, chosen))
     _note_seconds(root / "runs" / profile / COSTS, done)
     return done

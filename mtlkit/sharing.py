@@ -299,12 +299,11 @@ class LowRank(Sharing):
 
 def _steps(encoder: Encoder, batch: Batch) -> Walk:
     """An encoder's states one at a time."""
-    steps = None if encoder.drops else walk(encoder.transformer, batch.ids, batch.mask)
+    steps = walk(encoder.transformer, batch.ids, batch.mask)
     if steps is None:
         raise EncoderError(
-            f"this sharing changes states between layers, which is written out for BERT and "
-            f"ModernBERT without dropout; here is {type(encoder.transformer).__name__} "
-            f"with dropout {encoder.dropout:g}"
+            "this sharing changes states between layers, which is written out for BERT and "
+            f"ModernBERT; here is {type(encoder.transformer).__name__}"
         )
     return steps
 

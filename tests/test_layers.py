@@ -67,21 +67,39 @@ def test_what_is_written_out_is_what_runs(make, monkeypatch: pytest.MonkeyPatch)
     layers.hidden_states(encoder.transformer, ids, mask)[-1].sum().backward()
 
 
-@pytest.mark.parametrize("make", [minilm, scratch])
-def test_with_dropout_transformers_computes(make) -> None:
+def dropping() -> Encoder:
+    """Of ModernBERT, with dropout at every place that has one."""
+    recipe = tiny.RECIPE.replace(layers=3, width=64, dropout=0.3)
+    return tiny.encoder(tiny.sentences(), recipe=recipe)
+
+
+@pytest.mark.parametrize("make", [minilm, dropping])
+@pytest.mark.parametrize("padded", [True, False])
+def test_dropout_is_that_of_transformers_draw_by_draw(make, padded) -> None:
     encoder = make().train()
-    ids, mask = batch(encoder, (2, 11), padded=True)
     for module in encoder.transformer.modules():
         if isinstance(module, nn.Dropout):
-            module.p = 0.5
-
-    def last(drops: bool) -> Tensor:
-        return layers.hidden_states(encoder.transformer, ids, mask, drops=drops)[-1]
-
-    assert not torch.equal(last(True), last(True))
-    assert torch.equal(last(False), last(False))
+            module.p = 0.3
+    ids, mask = batch(encoder, (3, 7), padded)
+    results = []
+    for own in (False, True):
+        encoder.zero_grad()
+        torch.manual_seed(0)
+        given = (ids, mask)
+        found = layers.hidden_states(encoder.transformer, *given) if own else plain(encoder, *given)
+        sum((state[mask] ** 3).mean() for state in found).backward()
+        slopes = [p.grad.clone() for p in encoder.transformer.parameters() if p.grad is not None]
+        results.append([state[mask].detach() for state in found] + slopes)
+    for one, two in zip(*results, strict=True):
+        torch.testing.assert_close(two, one, atol=1e-4, rtol=1e-3)
+    drawn, again = (
+        layers.hidden_states(encoder.transformer, ids, mask)[-1].detach() for _ in range(2)
+    )
+    assert not torch.equal(drawn, again)
     encoder.eval()
-    torch.testing.assert_close(last(True)[mask], last(False)[mask], atol=1e-4, rtol=1e-4)
+    before = torch.random.get_rng_state()
+    layers.hidden_states(encoder.transformer, ids, mask)
+    assert torch.equal(torch.random.get_rng_state(), before), "nothing is drawn in evaluation"
 
 
 @pytest.mark.parametrize("make", [minilm, scratch])

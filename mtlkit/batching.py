@@ -219,7 +219,8 @@ def group(examples: Mapping[str, Sequence[Example]]) -> dict[tuple[str, ...], li
             tasks_of.setdefault(key, []).append(task)
             known = found.get(key, example)
             own = {task: example.labels[task]} if task in example.labels else {}
-            found[key] = replace(known, labels={**known.labels, **own})
+            labels = {**known.labels, **own}
+            found[key] = known if labels == known.labels else replace(known, labels=labels)
     groups: dict[tuple[str, ...], list[Example]] = {}
     for key, tasks in tasks_of.items():
         groups.setdefault(tuple(tasks), []).append(found[key])

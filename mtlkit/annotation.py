@@ -57,7 +57,7 @@ class Annotator:
 
         Raises `ModelError` if it is not a whole one, or has no task for a CoNLL-U file.
         """
-        machine.reuse_memory()
+        machine.reuse()
         facts = networks.description(folder)
         try:
             run = Run.from_json(facts["run"])

@@ -112,7 +112,7 @@ def _jobs(corpus: str, start: str, cores: int, most: int | None) -> Iterator[tup
 def _alone(threads: int, function: Callable[..., Row], args: tuple[Any, ...]) -> Row:
     """In a new process: measure, and what the process came to need."""
     torch.set_num_threads(threads)
-    machine.reuse_memory()
+    machine.reuse()
     row = function(*args)
     return {**row, "mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024}
 

@@ -21,7 +21,7 @@ __all__ = [
     "matrix_rate",
     "place",
     "precision",
-    "reuse_memory",
+    "reuse",
     "seed_dropout",
     "share_gradients",
     "side_by_side",
@@ -150,12 +150,15 @@ def side_by_side(function: Callable[[_Item], _Result], items: Iterable[_Item]) -
         torch.set_num_threads(threads)  # threads that begin later have the number that was set last
 
 
-def reuse_memory() -> None:
-    """Let glibc keep the memory it frees: a training step asks for the same blocks again and again.
+def reuse() -> None:
+    """Keep what a training step asks for again and again: memory, and compiled matrix products.
 
-    By default it returns large blocks to the system at once and pays for every page anew.  Where
-    the C library is another one, nothing happens.
+    By default glibc returns large blocks to the system at once and pays for every page anew; where
+    the C library is another one, that stays so.  oneDNN, which multiplies in bf16, compiles a
+    product for each shape and keeps a thousand; an epoch has more, since no two lengths of
+    sentences are alike.  It reads the number with its first product: call this before.
     """
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", str(2**14))
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if os.name == "posix" else None
     if mallopt is not None:
         for parameter, value in ((-3, 2**25), (-1, 2**31 - 1), (-2, 2**28)):

@@ -75,7 +75,7 @@ def _beside_plain(
 ) -> tuple[float, float, int]:
     """Milliseconds of a step, its ratio to a plain one, and the memory before there is one."""
     torch.set_num_threads(1)
-    machine.reuse_memory()
+    machine.reuse()
     times: dict[Method, list[float]] = {method: [], _PLAIN: []}
     with ExitStack() as stack:
         own = stack.enter_context(_Learner(method, sentences, start))

@@ -36,7 +36,7 @@ from mtlkit.training import Stage, check, fit
 
 __all__ = ["elsewhere", "environment", "execute", "plan", "prefix", "test", "train"]
 
-_SEEN = 50  # training sentences that are scored beside dev
+_SEEN = 50  # training sentences that are scored beside dev, at most; half as many as of dev
 _MAXRSS_UNIT = 1024**2 if sys.platform == "darwin" else 1024  # how many make a MiB
 
 
@@ -150,12 +150,12 @@ def _stage(route: Route, number: int, recipe: Recipe, seed: int) -> Stage:
     watched = {task.name: task for task in before if TASKS[task.name] != "mlm"}
     watched |= {task.name: task for task in tasks}
     train = {task.name: corpora.labelled(task, seed=seed) for task in tasks}
+    limit = recipe.dev_sentences
+    seen = min(_SEEN, limit // 2 or _SEEN)
     return Stage(
         train=train,
-        dev={
-            name: _evaluation(task, "dev", recipe.dev_sentences) for name, task in watched.items()
-        },
-        seen={name: examples[:_SEEN] for name, examples in train.items()},
+        dev={name: _evaluation(task, "dev", limit) for name, task in watched.items()},
+        seen={name: examples[:seen] for name, examples in train.items()},
     )
 
 
@@ -180,7 +180,7 @@ def train(
 
     Raises `CorpusError` or `EncoderError` before any training, and before a folder is made.
     """
-    machine.reuse_memory()
+    machine.reuse()
     recipe, route = run.recipe, run.route
     begin, kept = _kept(run, models)
     _agree(route)

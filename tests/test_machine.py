@@ -108,6 +108,16 @@ def test_the_rate_of_matrix_products_is_measured() -> None:
     assert 0.1 < rate * found.median / (2 * 512**3) < 10
 
 
+def test_enough_compiled_products_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    name = "ONEDNN_PRIMITIVE_CACHE_CAPACITY"
+    monkeypatch.delenv(name, raising=False)
+    machine.reuse()
+    assert int(os.environ[name]) > 1024, "more than by default"
+    monkeypatch.setenv(name, "7")
+    machine.reuse()
+    assert os.environ[name] == "7", "what the user says"
+
+
 # ---- several processes
 
 

@@ -155,10 +155,10 @@ def reuse() -> None:
 
     By default glibc returns large blocks to the system at once and pays for every page anew; where
     the C library is another one, that stays so.  oneDNN, which multiplies in bf16, compiles a
-    product for each shape and keeps a thousand; an epoch has more, since no two lengths of
-    sentences are alike.  It reads the number with its first product: call this before.
+    product for each shape and keeps a thousand, of half a megabyte each; sentences of many lengths
+    make more.  It reads the number with its first product: call this before.
     """
-    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", str(2**14))
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "4096")
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if os.name == "posix" else None
     if mallopt is not None:
         for parameter, value in ((-3, 2**25), (-1, 2**31 - 1), (-2, 2**28)):

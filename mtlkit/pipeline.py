@@ -83,7 +83,7 @@ def run(
 ) -> list[Lesson]:
     """Run the lessons in a profile; executed copies go to ``runs/<profile>/notebooks``.
 
-    Two lessons at a time for each core, up to four: while one loads libraries, draws or
+    One more lesson at a time than there are cores, up to four: while one loads libraries, draws or
     waits for its last run, the cluster works for another, and a run that both ask for is trained
     once.  Those that took longest before begin first, so that in the end the cluster does not wait
     for one of them alone.  A lesson that fails does not stop the others.  With ``fresh``, earlier
@@ -108,7 +108,7 @@ def run(
             executed.parent / COSTS
         )
         longest = sorted(chosen, key=lambda path: -took.get(path.stem, math.inf))
-        with ThreadPoolExecutor(min(_AT_A_TIME, 2 * (os.cpu_count() or 1))) as pool:
+        with ThreadPoolExecutor(min(_AT_A_TIME, 1 + (os.cpu_count() or 1))) as pool:
             done = sorted(pool.map(one, longest), key=lambda lesson: lesson.name)
     _note_seconds(root / "runs" / profile / COSTS, done)
     return done

@@ -1,9 +1,8 @@
-"""The lessons as a series: each notebook through papermill, with one cluster for all."""
+"""The lessons as a series: each notebook through papermill, in order, with one cluster for all."""
 
 import contextlib
 import csv
 import json
-import math
 import os
 import re
 import shutil
@@ -85,9 +84,9 @@ def run(
 
     One more lesson at a time than there are cores, up to four: while one loads libraries, draws or
     waits for its last run, the cluster works for another, and a run that both ask for is trained
-    once.  Those that took longest before begin first, so that in the end the cluster does not wait
-    for one of them alone.  A lesson that fails does not stop the others.  With ``fresh``, earlier
-    results are put aside first, once there is a cluster.
+    once.  A lesson that fails
+    does not stop the others.  With ``fresh``, earlier results are put aside first, once there is a
+    cluster.
     """
     if profile not in PROFILES:
         raise ProfileError(f"unknown profile {profile!r}: expected one of {', '.join(PROFILES)}")
@@ -104,32 +103,23 @@ def run(
             with contextlib.closing(ensure_event_loop()):  # Jupyter leaves its own one open
                 return _execute(path, executed / path.name, root, profile, address)
 
-        took = _seconds(root / "data" / "results" / profile / COSTS) | _seconds(
-            executed.parent / COSTS
-        )
-        longest = sorted(chosen, key=lambda path: -took.get(path.stem, math.inf))
         with ThreadPoolExecutor(min(_AT_A_TIME, 1 + (os.cpu_count() or 1))) as pool:
-            done = sorted(pool.map(one, longest), key=lambda lesson: lesson.name)
+            done = list(pool.map(one, chosen))
     _note_seconds(root / "runs" / profile / COSTS, done)
     return done
 
 
 def _note_seconds(file: Path, done: Iterable[Lesson]) -> None:
     """Note what each lesson took, when most was left to train: the most that it ever took."""
-    seconds = _seconds(file)
+    seconds = {}
+    if file.is_file():
+        with file.open(encoding="utf-8", newline="") as lines:
+            seconds = {row["lesson"]: float(row["seconds"]) for row in csv.DictReader(lines)}
     for lesson in done:
         if lesson.error is None:
             seconds[lesson.name] = max(round(lesson.seconds, 1), seconds.get(lesson.name, 0.0))
     rows = "".join(f"{name},{took}\n" for name, took in sorted(seconds.items()))
     write_atomically(file, f"lesson,seconds\n{rows}")
-
-
-def _seconds(file: Path) -> dict[str, float]:
-    """What lessons took, if it was noted."""
-    if not file.is_file():
-        return {}
-    with file.open(encoding="utf-8", newline="") as lines:
-        return {row["lesson"]: float(row["seconds"]) for row in csv.DictReader(lines)}
 
 
 class _WritingOnce(NBClientEngine):

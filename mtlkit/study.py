@@ -151,7 +151,7 @@ def _stage(route: Route, number: int, recipe: Recipe, seed: int) -> Stage:
     watched |= {task.name: task for task in tasks}
     train = {task.name: corpora.labelled(task, seed=seed) for task in tasks}
     limit = recipe.dev_sentences
-    seen = min(_SEEN, limit // 2 or _SEEN)
+    seen = min(_SEEN, (limit + 1) // 2 or _SEEN)
     return Stage(
         train=train,
         dev={name: _evaluation(task, "dev", limit) for name, task in watched.items()},

@@ -75,30 +75,7 @@ def done(course: Path, scheduler: str) -> list[Lesson]:
     return pipeline.run(course, "smoke", scheduler=scheduler)
 
 
-def test_lessons_that_took_longest_begin_first(
-    tmp_path: Path, scheduler: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """By what this checkout noted, or the published series; those never timed before all."""
-    begun: list[str] = []
-
-    def execute(path: Path, *_: Any) -> Lesson:
-        begun.append(path.stem)
-        return Lesson(path.stem, 1.0, (), ())
-
-    monkeypatch.setattr(pipeline, "_execute", execute)
-    monkeypatch.setattr(pipeline, "_AT_A_TIME", 1)
-    for name in ("00_a", "01_b", "02_c", "03_new"):
-        notebook(tmp_path / "notebooks" / f"{name}.ipynb")
-    noted = {"data/results/smoke": "00_a,9\n01_b,5\n02_c,7\n", "runs/smoke": "00_a,6\n"}
-    for folder, rows in noted.items():
-        (tmp_path / folder).mkdir(parents=True)
-        (tmp_path / folder / pipeline.COSTS).write_text(f"lesson,seconds\n{rows}", encoding="utf-8")
-    done = pipeline.run(tmp_path, "smoke", scheduler=scheduler)
-    assert begun == ["03_new", "02_c", "00_a", "01_b"]
-    assert [lesson.name for lesson in done] == ["00_a", "01_b", "02_c", "03_new"]
-
-
-def test_lessons_are_told_of_in_order_and_failures_too(course: Path, done: list[Lesson]) -> None:
+def test_lessons_are_run_in_order_and_failures_told(course: Path, done: list[Lesson]) -> None:
     good, bad, broken = done
     assert (good.name, good.error) == ("00_good", None)
     assert (good.figures, good.tables) == (("00_good",), ("00_good",))

@@ -1,5 +1,7 @@
 """Many runs on a cluster: this machine's cores by default, any Dask cluster by address."""
 
+import functools
+import time
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -31,6 +33,16 @@ class Failure:
 def _work(run: dict[str, Any], folder: str, keep: bool, *_before: Any) -> Record:
     torch.set_num_threads(1)
     return execute(Run.from_json(run), folder=Path(folder), keep=keep)
+
+
+@functools.cache
+def _since() -> float:
+    """When this process first asked for runs: on a shared cluster, whoever came first goes first.
+
+    Of a series so the earlier lessons are done first: one that asks for runs many times, and thinks
+    between, would else wait for the others each time, and work alone at the end.
+    """
+    return time.time()
 
 
 def complete(
@@ -95,7 +107,8 @@ def complete(
                 key=("run after" if before else "run", name),
                 pure=False,
                 retries=0,
-                priority=-len(futures),  # in this order: Dask alone may leave a long run to the end
+                # In this order: Dask alone may leave a long run to the end.
+                priority=-(_since() + 1e-5 * len(futures)),
             )
             futures[future] = run
             return future

@@ -102,13 +102,14 @@ def test_models_are_kept_where_they_are_wanted(workers: Client, tmp_path: Path) 
     assert (tmp_path / "models" / run.id / "model.json").is_file()
 
 
+def states(dask_scheduler: Any = None) -> Counter[str]:
+    """How many runs are in which state, of Dask's."""
+    tasks = dask_scheduler.tasks.values()
+    return Counter(task.state for task in tasks if task.prefix.name == "run")
+
+
 def test_runs_wait_for_whoever_is_free_first(workers: Client, tmp_path: Path) -> None:
     """And not each for one worker: a free one has nothing to do while another is busy for long."""
-
-    def states(dask_scheduler: Any = None) -> Counter[str]:
-        tasks = dask_scheduler.tasks.values()
-        return Counter(task.state for task in tasks if task.prefix.name == "run")
-
     held = [workers.submit(time.sleep, 4, key=("held", n)) for n in range(2)]
     runs = [plan("scratch > pos:20@world", RECIPE, seed) for seed in range(20, 28)]
     failures: list[Failure] = []
@@ -122,6 +123,30 @@ def test_runs_wait_for_whoever_is_free_first(workers: Client, tmp_path: Path) ->
     assert workers.run_on_scheduler(states)["queued"] >= 4
     thread.join()
     assert failures == [] and len(Store(tmp_path)) == len(runs) and held
+
+
+def test_whoever_came_first_goes_first(
+    workers: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also with runs that it asks for last: but for what the workers have already, these go on."""
+    held = [workers.submit(time.sleep, 6, key=("held too", n)) for n in range(2)]
+    asked, threads = 0, []
+    for came, seeds in ((2000, range(30, 40)), (1000, range(40, 48))):
+        monkeypatch.setattr(sweeps, "_since", lambda came=came: came)
+        runs = [plan("scratch > pos:20@world", RECIPE, seed) for seed in seeds]
+        store = Store(tmp_path / str(came))
+        thread = threading.Thread(
+            target=complete, args=(runs, store), kwargs={"scheduler": address(workers)}
+        )
+        thread.start()
+        threads.append(thread)
+        asked += len(runs)
+        until(lambda asked=asked: workers.run_on_scheduler(states).total() == asked)
+    for thread in threads:
+        thread.join()
+    early, late = (stamps(tmp_path / came).values() for came in ("1000", "2000"))
+    assert (len(early), len(late)) == (8, 10) and held
+    assert sum(stamp > max(early) for stamp in late) >= 5  # in turn, it would be three
 
 
 def test_only_beginnings_that_two_have_in_common_are_kept(tmp_path: Path) -> None:

@@ -117,10 +117,8 @@ class Lab:
         route = f"{self.profile.own} > {goal.task}@{goal.corpus}"
         return prefix(self.run(route, target=None, seed=0, **self.profile.reading), 1)
 
-    def complete(
-        self, runs: Iterable[Run], title: str = "runs", *, keep: bool = False
-    ) -> list[str]:
-        """Train what is not in the store yet, and keep the models if asked; the runs' ids.
+    def complete(self, runs: Iterable[Run], title: str = "runs", *, keep: bool = False) -> None:
+        """Train what is not in the store yet, and keep the models if asked.
 
         Raises
         ------
@@ -141,7 +139,6 @@ class Lab:
                 f"{len(failures)} of {len(runs)} runs failed; the others are kept, and running "
                 "this again trains only these:\n" + "\n".join(f"  {f}" for f in failures)
             )
-        return [run.id for run in runs]
 
     def rates(self, cells: Iterable[tuple[str, str]]) -> dict[tuple[str, str], float]:
         """The encoder's learning rate for each (family, target): the best of the grid on dev.

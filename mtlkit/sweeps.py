@@ -39,8 +39,8 @@ def _work(run: dict[str, Any], folder: str, keep: bool, *_before: Any) -> Record
 def _since() -> float:
     """When this process first asked for runs: on a shared cluster, whoever came first goes first.
 
-    Of a series so the earlier lessons are done first: one that asks for runs many times, and thinks
-    between, would else wait for the others each time, and work alone at the end.
+    So the earlier lessons of a series are done first.  A lesson that asks for runs many times, and
+    computes in between, would otherwise wait for the others each time and work alone at the end.
     """
     return time.time()
 

@@ -218,7 +218,8 @@ def test_runs_that_fail_are_named_after_the_others_are_done(lab: Lab) -> None:
         "  scratch > pos:9@world  (seed 13): ValueError: bad luck"
     )
     assert lab.store.ids() == (runs[0].id,)
-    lab.complete(runs[:1])  # there is nothing to train
+    lab.complete(runs[:1])  # nothing is left to train, and nothing fails
+    assert lab.store.ids() == (runs[0].id,)
 
 
 def test_a_model_is_trained_when_nobody_kept_it(lab: Lab) -> None:

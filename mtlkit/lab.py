@@ -45,6 +45,8 @@ class Lab:
         ``figures/<profile>/``.  Found from the working folder by default.
     workers, scheduler
         As in :func:`mtlkit.sweeps.complete`.
+    headline
+        The profile as the study's main comparison has it: see `Profile.headline`.
     """
 
     def __init__(
@@ -54,12 +56,14 @@ class Lab:
         root: str | Path | None = None,
         workers: int | None = None,
         scheduler: str | None = None,
+        headline: bool = False,
     ) -> None:
         if profile not in PROFILES:
             raise ProfileError(
                 f"unknown profile {profile!r}: expected one of {', '.join(PROFILES)}"
             )
-        self.profile = PROFILES[profile]
+        chosen = PROFILES[profile]
+        self.profile = chosen.headlined() if headline else chosen
         self.root = find_root() if root is None else Path(root).resolve()
         runs = self.root / "runs" / profile
         alone = (runs / OWN_RESULTS_ONLY).is_file()
@@ -81,10 +85,7 @@ class Lab:
     def route(self, family: str, task: str, labels: int | None) -> Route:
         """The route by which a family reaches a target with so many labelled sentences."""
         target = self.target(task)
-        goal = f"{task}{'' if labels is None else f':{labels}'}@{target.corpus}"
-        support = "+".join(
-            f"{name}:{self.profile.support}@{target.support_corpus}" for name in target.support
-        )
+        goal, support = target.goal(labels), target.aid(self.profile.support)
         texts = {
             "scratch": f"scratch > {goal}",
             "single": f"{self.profile.pretrained} > {goal}",

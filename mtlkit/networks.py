@@ -59,6 +59,11 @@ class Network(nn.Module):
             head.tie(self.encoder)
         self.heads[task] = head.to(self.encoder.device)
 
+    def forget(self, tasks: Iterable[str]) -> None:
+        """Take these tasks' heads away, where they have one: `add` begins them anew."""
+        for task in set(tasks) & set(self.heads):
+            del self.heads[task]
+
     def share(self, text: str, tasks: Sequence[str]) -> None:
         """From now on these tasks share the encoder in this way, as `Recipe.sharing` says it."""
         self.sharing = sharing.build(text, self.encoder, tasks, seed=self.seed)

@@ -23,7 +23,7 @@ _LATER = {
     "averaging": 0.0, "decoding": "argmax", "layer_decay": 1.0, "spelling": "shape",
     "sampling": "temperature", "mixing": "alternating", "surgery": "none",
     "space": "representations", "lookahead": 0, "anchor": 0.0, "last_rate": 1.0,
-    "mlm_masks": "subwords", "mlm_length": 0,
+    "mlm_masks": "subwords", "mlm_length": 0, "heads": "all",
 }  # fmt: skip
 """Fields that recipes have not always had, and what was done before: so it is where they are not
 said, and a run that does so has the name that it always had."""
@@ -56,6 +56,7 @@ class Recipe:
     - temperature: tasks are drawn by size ** (1 / temperature); inf is uniform (Arivazhagan 2019)
     - tuning: of the encoder in the last stage, "full" (Devlin 2019), "frozen" (Peters 2019),
       "last:N" layers (Lee 2019), or "gradual", from the top down (Howard & Ruder 2018, 3.3)
+    - heads: of earlier stages that the last one takes over: "all", "target", or "none" (begin anew)
     - last_rate: factor on the encoder's rate in a route's last stage, 1: none; ours
     - anchor: pull to the weights at the start of the last stage, 0: none (Li 2018, L2-SP)
     - averaging: share of a stage's updates, the last ones, whose mean is its end (Izmailov 2018)
@@ -92,6 +93,7 @@ class Recipe:
     sampling: Annotated[str, "[a-z][a-z0-9_.:=,-]*"] = "temperature"
     temperature: Annotated[float, 0.01, math.inf] = 1.0
     tuning: Annotated[str, "full|frozen|gradual|last:[1-9][0-9]*"] = "full"
+    heads: Annotated[str, "all|target|none"] = "all"
     last_rate: Annotated[float, 0, 1] = 1.0
     anchor: Annotated[float, 0, math.inf] = 0.0
     averaging: Annotated[float, 0, 1] = 0.0

@@ -76,12 +76,12 @@ def prefix(run: Run, stages: int) -> Run:
     """The run that trains the first stages of a run's route.
 
     What those stages do not read has one value for all, so that runs which differ only later begin
-    alike: pretraining reads no fine-tuning rate, fine-tuning no pretraining rate, and only the
-    last stage of a route is tuned in part, held back, or shares the encoder otherwise than hard.
+    alike: pretraining reads no fine-tuning rate, fine-tuning no pretraining rate, and only the last
+    stage of a route is tuned in part, held back, begins heads anew, or shares otherwise than hard.
     """
     route = run.route.prefix(stages)
     met = {task.name for stage in route.stages for task in stage.tasks}
-    unread: list[str] = ["tuning", "sharing", "last_rate", "anchor"]
+    unread: list[str] = ["tuning", "sharing", "heads", "last_rate", "anchor"]
     if all(TASKS[task] == "mlm" for task in met):
         unread += (*_TUNING_FIELDS, "mlm_seed")
     elif not any(TASKS[task] == "mlm" for task in met):
@@ -202,13 +202,13 @@ def train(
         folder.mkdir(parents=True, exist_ok=True)
     for number in plans:
         model.seed = _seed(run, number)
+        last, names = number == len(route.stages) - 1, [t.name for t in route.stages[number].tasks]
+        if last and recipe.heads != "all":
+            model.forget(set(names) - {recipe.target if recipe.heads == "target" else None})
         for task in route.stages[number].tasks:
             model.add(task.name, () if TASKS[task.name] == "mlm" else corpora.label_names(task))
-        last = number == len(route.stages) - 1
         model.encoder.tune(recipe.tuning if last else "full")
-        model.share(
-            recipe.sharing if last else "hard", [t.name for t in route.stages[number].tasks]
-        )
+        model.share(recipe.sharing if last else "hard", names)
         entries, ledger = fit(
             model,
             plans[number],

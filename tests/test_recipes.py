@@ -41,7 +41,7 @@ def test_the_defaults_are_the_contract_s() -> None:
         "averaging": 0.0, "decoding": "strict", "spelling": "shape", "precision": "auto",
         "surgery": "none", "space": "representations", "lookahead": 0, "mixing": "alternating",
         "sampling": "temperature", "anchor": 0.0, "last_rate": 1.0, "mlm_masks": "words",
-        "mlm_length": 128,
+        "mlm_length": 128, "heads": "all",
     }  # fmt: skip
 
 
@@ -133,7 +133,7 @@ RUN = Run(
 LATER = {
     "averaging", "decoding", "layer_decay", "spelling",
     "sampling", "mixing", "surgery", "space", "lookahead", "anchor", "last_rate", "mlm_masks",
-    "mlm_length",
+    "mlm_length", "heads",
 }  # fmt: skip
 """Fields that recipes have not always had."""
 

@@ -175,12 +175,36 @@ def test_a_beginning_is_what_it_trains_and_nothing_more() -> None:
     )  # fmt: skip
     assert prefix(other, 1) == prefix(replace(other, recipe=RECIPE), 1)
     # Fine-tuning is, but for how the last stage shares.
-    run = plan("minilm > pos+dep@ewt > ner", recipe.replace(last_rate=0.5, anchor=0.1), 7)
+    last = recipe.replace(last_rate=0.5, anchor=0.1, heads="none")
+    run = plan("minilm > pos+dep@ewt > ner", last, 7)
     assert prefix(run, 1).recipe == recipe.replace(sharing="hard")
     # So routes that differ in what comes later begin with the same run.
     other = plan("minilm > pos@ewt > subj", RECIPE, 7)
     assert prefix(other, 1).id == first.id
     assert prefix(replace(other, seed=8), 1).id != first.id
+
+
+@pytest.mark.parametrize(("heads", "kept"), [("all", {"pos", "ner"}), ("target", {"ner"}),
+                                             ("none", set())])  # fmt: skip
+def test_the_last_stage_takes_over_the_heads_that_the_recipe_says(
+    heads: str, kept: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[dict[str, torch.Tensor]] = []
+
+    def fit(model, *args, **others):  # type: ignore[no-untyped-def]
+        begun.append({name: p.detach().clone() for name, p in model.heads.named_parameters()})
+        with torch.no_grad():
+            for p in model.heads.parameters():
+                p.add_(1.0)  # what a stage would do
+        return study_fit(model, *args, **others)
+
+    study_fit = study.fit
+    monkeypatch.setattr(study, "fit", fit)
+    recipe = RECIPE.replace(heads=heads, target="ner", min_updates=2, evaluations=1)
+    study.train(plan("scratch > dep:9@world > pos:9+ner:9@world > pos:9+ner:9@world", recipe, 3))
+    anew = {name.split(".")[0] for name in begun[1] if torch.equal(begun[1][name], begun[2][name])}
+    assert anew == {"pos", "ner"} - kept, "what begins anew has the weights it first had"
+    assert any(name.startswith("dep.") for name in begun[2]), "the others stay, to be watched"
 
 
 def test_pretraining_is_made_once_for_all_seeds() -> None:

@@ -11,11 +11,11 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from mtlkit.recipes import Recipe
-from mtlkit.routes import Route
+from mtlkit.routes import Route, unknown
 
 __all__ = [
-    "EXIT_FAILED", "EXIT_USAGE", "UsageError", "annotate", "bench", "data", "doctor", "evaluate",
-    "methods", "runs", "study", "train", "world",
+    "EXIT_FAILED", "EXIT_USAGE", "UsageError", "annotate", "bench", "claims", "data", "doctor",
+    "evaluate", "methods", "runs", "study", "train", "world",
 ]  # fmt: skip
 
 EXIT_FAILED, EXIT_USAGE = 1, 2
@@ -287,6 +287,28 @@ def runs(options: argparse.Namespace) -> int:
             print(f"{record['id'][:12]}  seed {record['run']['seed']:<4}  {record['run']['route']}")
         if not len(store):
             print(f"no runs in {folder}; `mtlkit study` makes some", file=sys.stderr)
+    return 0
+
+
+def claims(options: argparse.Namespace) -> int:
+    """Print the ledger, or all there is to say of one claim."""
+    from mtlkit import claims
+    from mtlkit.results import find_root
+
+    rule, every = claims.read()
+    if options.claim is not None and options.claim not in every:
+        raise UsageError(str(unknown("claim", options.claim, every)))
+    found = claims.ledger(find_root())
+    for claim in [every[options.claim]] if options.claim else every.values():
+        print(f"{claim.id}: {claim.claim}")
+        if options.claim:
+            print(f"  source     {claim.source}\n  lesson     {claim.lesson}")
+            print(f"  statistic  {claim.statistic}\n  margin     {claim.margin:g} {claim.unit}")
+            print(f"  revised by {claim.revise}\n  rule       {rule}")
+        for side, finding in found[claim.id].items():
+            print(f"  {side:<6} {finding.sentence}")
+            if options.claim and finding.cells:
+                print(finding.table().to_string(index=False, float_format="{:.3f}".format))
     return 0
 
 

@@ -12,6 +12,7 @@ from mtlkit.corpora import Example
 from mtlkit.machine import autocast, side_by_side
 from mtlkit.networks import Network
 from mtlkit.recipes import Recipe
+from mtlkit.results import primary
 from mtlkit.routes import TASKS
 
 __all__ = ["Evaluator", "Scores", "error", "predict", "primary"]
@@ -24,11 +25,6 @@ _TOKENS, _NUMBERS = 512, 512 * 384  # of a batch, at least; what fits the caches
 
 def _kind(task: str) -> str:
     return "spans" if task == "ner" else TASKS[task]
-
-
-def primary(task: str) -> str:
-    """The metric that stands for a task."""
-    return "perplexity" if TASKS[task] == "mlm" else metrics.PRIMARY[_kind(task)]
 
 
 def error(task: str, scores: Scores) -> float:

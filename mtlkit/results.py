@@ -17,7 +17,10 @@ from typing import Any
 
 import pandas as pd
 
-__all__ = ["KEYS", "Record", "ResultsError", "Store", "find_root", "write_atomically"]
+from mtlkit import metrics
+from mtlkit.routes import TASKS
+
+__all__ = ["KEYS", "Record", "ResultsError", "Store", "find_root", "primary", "write_atomically"]
 
 Record = dict[str, Any]
 
@@ -36,7 +39,6 @@ RUN_COLUMNS = ["id", "route", "start", "seed", "target"]
 SCORE_COLUMNS = [*RUN_COLUMNS, "split", "task", "metric", "score"]
 HISTORY_COLUMNS = [*RUN_COLUMNS, "stage", "update", "seconds", "split", "task", "metric", "score"]
 
-
 TRACED = ("weights", "shares", "cosines", "conflicts", "affinity")
 """What an entry of a history may have beside loss and scores: name -> mean since the last entry."""
 
@@ -46,6 +48,12 @@ OWN_RESULTS_ONLY = "own-results-only"
 
 class ResultsError(ValueError):
     """A record that cannot be stored, found or read; the text names the file and what to do."""
+
+
+def primary(task: str) -> str:
+    """The metric that stands for a task."""
+    kind = "spans" if task == "ner" else TASKS[task]
+    return "perplexity" if kind == "mlm" else metrics.PRIMARY[kind]
 
 
 def find_root(start: Path | None = None) -> Path:
@@ -282,12 +290,9 @@ def _parse(data: bytes, path: Path, line: int | None) -> Record:
 
 def _dump(record: Mapping[str, Any], *, what: str) -> str:
     try:
+        plain, small = _plain(record), (",", ":")
         return json.dumps(
-            _plain(record),
-            ensure_ascii=False,
-            allow_nan=False,
-            sort_keys=True,
-            separators=(",", ":"),
+            plain, ensure_ascii=False, allow_nan=False, sort_keys=True, separators=small
         )
     except TypeError as error:
         raise ResultsError(
@@ -314,8 +319,8 @@ def _number(value: float | str | None) -> float:
 
 def _scores(scores: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     for split, tasks in scores.items():
-        for task, metrics in tasks.items():
-            for metric, score in metrics.items():
+        for task, found in tasks.items():
+            for metric, score in found.items():
                 yield {"split": split, "task": task, "metric": metric, "score": _number(score)}
 
 

@@ -17,6 +17,7 @@ __all__ = [
     "Equivalence",
     "StatisticsError",
     "bca_interval",
+    "check_level",
     "compare",
     "equivalence",
     "holm",
@@ -24,6 +25,7 @@ __all__ = [
     "p_text",
     "paired_difference",
     "sign_flip_test",
+    "t_interval",
     "verdict",
 ]
 
@@ -42,8 +44,7 @@ class StatisticsError(ValueError):
 class Comparison:
     """A mean paired difference, its interval, and its p-value, in the unit of what was compared.
 
-    `low` and `high`: 95 % BCa bootstrap interval of the mean.  `p`: two-sided sign-flip test.
-    `n`: number of pairs.
+    `low` and `high`: 95 % t interval of the mean.  `p`: two-sided sign-flip test.  `n`: pairs.
     """
 
     mean: float
@@ -56,6 +57,18 @@ class Comparison:
     def verdict(self) -> Verdict:
         """What the interval says about the first of the two: its side of zero, if it has one."""
         return verdict(self.low, self.high)
+
+    @property
+    def t_p(self) -> float:
+        """Two-sided p of the paired t-test: below .05 exactly if `low` to `high` leaves out zero.
+
+        Differences are taken as normal.  One pair gives 1; if all are the same it is 0, of zeros 1.
+        """
+        reach, freedom = (self.high - self.low) / 2, self.n - 1
+        if reach in (0, math.inf):
+            return float(reach > 0 or self.mean == 0)
+        errors = abs(self.mean) / reach * float(stats.t.ppf(0.975, freedom))
+        return 2 * float(stats.t.sf(errors, freedom))
 
     def scaled(self, factor: float) -> "Comparison":
         """The same comparison in another unit: fractions ``.scaled(100)`` are points."""
@@ -91,10 +104,9 @@ class Equivalence:
     def verdict(self) -> Literal["equivalent", "different", "undecided"]:
         """The side of the margin on which the whole interval lies, if it lies on one.
 
-        "equivalent": inside, the difference is smaller than the margin.  "different": outside, it
-        is larger than the margin (the minimal-effects test of Murphy & Myors 1999, J. Applied
-        Psychology 84:234; Lakens et al. 2018, figure 1).  A difference that is surely not zero but
-        perhaps smaller than the margin is undecided here: `compare` tells about zero.
+        "equivalent": inside, smaller than the margin.  "different": outside, larger (the
+        minimal-effects test of Murphy & Myors 1999, J. Applied Psychology 84:234; Lakens et al.
+        2018, figure 1).  What is surely not zero may be undecided here: `compare` tells about zero.
         """
         if -self.margin < self.low and self.high < self.margin:
             return "equivalent"
@@ -130,31 +142,46 @@ def paired_difference(a: ArrayLike, b: ArrayLike) -> Floats:
     return first - second
 
 
-def bca_interval(
-    values: ArrayLike,
-    *,
-    level: float = 0.95,
-    resamples: int = 9999,
-    rng: np.random.Generator,
-) -> tuple[float, float]:
-    """Bias-corrected and accelerated bootstrap interval of the mean (Efron 1987, JASA 82:171).
-
-    It follows skew, which a symmetric interval cannot.  With few values it is too narrow (of five
-    normal values a nominal 95 % covers about 84 %, of ten 91 %), so read it beside
-    `sign_flip_test`.
-    Two cases have no bootstrap: values that are all equal give ``(mean, mean)``, and a single
-    value, which says nothing about spread, gives ``(-inf, inf)``.
-    """
-    data = _values(values, "values")
+def check_level(level: float) -> None:
+    """Raise `StatisticsError` unless `level` can be the level of an interval."""
     if not 0 < level < 1:
         raise StatisticsError(f"level is {level}: it must lie between 0 and 1, e.g. 0.95")
-    mean = float(data.mean())
-    if len(data) == 1:
+
+
+def t_interval(values: ArrayLike, level: float = 0.95) -> tuple[float, float]:
+    """Student's t interval of the mean, mean ± t s / sqrt(n) (Student 1908, Biometrika 6:1).
+
+    t is the quantile of n - 1 degrees of freedom.  Of normal values it covers at its `level`,
+    however few they are.  It is symmetric, so skew costs some of that.  Values that are all equal
+    give ``(mean, mean)``; a single one says nothing about spread, and gives ``(-inf, inf)``.
+    """
+    data = _values(values, "values")
+    check_level(level)
+    mean, n = float(data.mean()), len(data)
+    if n == 1:
         return -math.inf, math.inf
     if _constant(data):
         return mean, mean
-    # The interval moves and stretches with the data.  Standard units keep tiny values from
-    # underflowing in the third powers of the acceleration, and let `_tied_mean` round.
+    quantile = float(stats.t.ppf((1 + level) / 2, n - 1))
+    reach = quantile * float(data.std(ddof=1)) / math.sqrt(n)
+    return mean - reach, mean + reach
+
+
+def bca_interval(
+    values: ArrayLike, *, level: float = 0.95, resamples: int = 9999, rng: np.random.Generator
+) -> tuple[float, float]:
+    """Bias-corrected and accelerated bootstrap interval of the mean (Efron 1987, JASA 82:171).
+
+    It follows skew, which a symmetric interval cannot.  With few values it is too narrow: of five
+    normal values a nominal 95 % covers about 84 %, of ten 90 %; see `coverage`.  Values that are
+    all equal, and a single one, give what they give to `t_interval`.
+    """
+    data = _values(values, "values")
+    check_level(level)
+    mean = float(data.mean())
+    if len(data) == 1 or _constant(data):
+        return t_interval(data, level)
+    # In standard units third powers of tiny values do not underflow, and `_tied_mean` can round.
     scale = float(np.abs(data - mean).max())
     interval = stats.bootstrap(
         ((data - mean) / scale,),
@@ -221,19 +248,14 @@ def holm(pvalues: ArrayLike) -> Floats:
     return adjusted
 
 
-def compare(
-    a: ArrayLike, b: ArrayLike, *, rng: np.random.Generator, resamples: int = 9999
-) -> Comparison:
-    """How much higher `a` is than `b`: one score a seed each, the same seeds in the same order."""
+def compare(a: ArrayLike, b: ArrayLike, *, rng: np.random.Generator | None = None) -> Comparison:
+    """How much higher `a` is than `b`: one score a seed each, the same seeds in the same order.
+
+    Only more than `EXACT_UP_TO` pairs need `rng`; see `sign_flip_test`.
+    """
     differences = paired_difference(a, b)
-    low, high = bca_interval(differences, resamples=resamples, rng=rng)
-    return Comparison(
-        mean=float(differences.mean()),
-        low=low,
-        high=high,
-        p=sign_flip_test(differences, rng=rng),
-        n=len(differences),
-    )
+    p, n = sign_flip_test(differences, rng=rng), len(differences)
+    return Comparison(float(differences.mean()), *t_interval(differences), p=p, n=n)
 
 
 def equivalence(a: ArrayLike, b: ArrayLike, *, margin: float, level: float = 0.95) -> Equivalence:
@@ -253,14 +275,13 @@ def equivalence(a: ArrayLike, b: ArrayLike, *, margin: float, level: float = 0.9
             "the scores, and level between 0.5 and 1, e.g. 0.95"
         )
     mean, n = float(differences.mean()), len(differences)
-    if n == 1:
-        return Equivalence(mean, -math.inf, math.inf, 1.0, margin, n)
-    if _constant(differences):
-        return Equivalence(mean, mean, mean, float(abs(mean) >= margin), margin, n)
-    error, freedom = float(differences.std(ddof=1)) / math.sqrt(n), n - 1
-    reach = error * float(stats.t.ppf(level, freedom))
-    p = float(stats.t.sf((margin - abs(mean)) / error, freedom))
-    return Equivalence(mean, mean - reach, mean + reach, p, margin, n)
+    low, high = t_interval(differences, level=2 * level - 1)
+    if n == 1 or _constant(differences):
+        p = float(n == 1 or abs(mean) >= margin)
+    else:
+        error = float(differences.std(ddof=1)) / math.sqrt(n)
+        p = float(stats.t.sf((margin - abs(mean)) / error, n - 1))
+    return Equivalence(mean, low, high, p, margin, n)
 
 
 def minimum_detectable(differences: ArrayLike, *, power: float = 0.8, level: float = 0.95) -> float:

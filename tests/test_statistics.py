@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.power import TTestPower
-from statsmodels.stats.weightstats import ttost_paired
+from statsmodels.stats.weightstats import DescrStatsW, ttost_paired
 
 from mtlkit.statistics import (
     Comparison,
@@ -23,6 +23,7 @@ from mtlkit.statistics import (
     minimum_detectable,
     paired_difference,
     sign_flip_test,
+    t_interval,
 )
 
 few = st.lists(st.floats(-100, 100).map(lambda x: round(x, 3)), min_size=1, max_size=8)
@@ -84,6 +85,30 @@ def test_sign_flip_holds_its_level() -> None:
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
 def test_holm_equals_statsmodels(pvalues: list[float]) -> None:
     np.testing.assert_allclose(holm(pvalues), multipletests(pvalues, method="holm")[1])
+
+
+@settings(deadline=None)
+@given(st.integers(2, 12), st.floats(-50, 50), st.floats(0.01, 10), st.floats(0.5, 0.999))
+def test_t_interval_equals_scipy_and_statsmodels(
+    n: int, mean: float, spread: float, level: float
+) -> None:
+    values = rng(n).normal(mean, spread, n)
+    error = values.std(ddof=1) / math.sqrt(n)
+    ours = t_interval(values, level)
+    assert ours == pytest.approx(stats.t.interval(level, n - 1, values.mean(), error))
+    assert ours == pytest.approx(DescrStatsW(values).tconfint_mean(1 - level))
+
+
+def test_t_interval_by_hand() -> None:
+    """Mean 3, s^2 = 2.5, and the quantile 2.776 that tables give for four degrees of freedom."""
+    reach = 2.776445 * math.sqrt(2.5 / 5)
+    assert t_interval([1, 2, 3, 4, 5]) == pytest.approx((3 - reach, 3 + reach), abs=1e-6)
+
+
+def test_t_interval_of_degenerate_data() -> None:
+    assert t_interval([0.3]) == (-math.inf, math.inf)
+    assert t_interval([0, 0]) == (0, 0)
+    assert t_interval([0.1, 0.1, 0.1]) == pytest.approx((0.1, 0.1), abs=1e-15)
 
 
 def efron(values: list[float], level: float) -> tuple[float, float]:
@@ -179,8 +204,27 @@ def test_compare() -> None:
     assert result == compare(a, b, rng=rng())
     assert (result.mean, result.n, result.p) == (pytest.approx(0.022), 5, 0.0625)
     assert result.verdict == "higher" and compare(b, a, rng=rng()).verdict == "lower"
-    alone = compare([0.9], [0.1], rng=rng())
-    assert (alone.verdict, alone.p) == ("undecided", 1), "one seed decides nothing"
+    assert compare(a, b) == result, "five pairs need no generator"
+    alone = compare([0.9], [0.1])
+    assert (alone.verdict, alone.p, alone.t_p) == ("undecided", 1, 1), "one seed decides nothing"
+
+
+@settings(deadline=None)
+@given(st.integers(2, 12), st.floats(-2, 2))
+def test_compare_equals_the_paired_t_test(n: int, shift: float) -> None:
+    a, b = rng(n).normal(shift, 1, n), rng(n + 100).normal(0, 1, n)
+    result, peer = compare(a, b), stats.ttest_rel(a, b)
+    assert result.t_p == pytest.approx(peer.pvalue, abs=1e-12)
+    assert (result.low, result.high) == pytest.approx(peer.confidence_interval(0.95))
+    assert (result.t_p < 0.05) == (result.verdict != "undecided"), "interval and test agree"
+    assert result.scaled(-100).t_p == pytest.approx(result.t_p)
+    assert result.p == sign_flip_test(a - b)
+
+
+def test_compare_of_differences_that_are_all_the_same() -> None:
+    better, same = compare([3, 4], [1, 2]), compare([1, 2], [1, 2])
+    assert (better.verdict, better.t_p, better.low, better.high) == ("higher", 0, 2, 2)
+    assert (same.verdict, same.t_p) == ("undecided", 1)
 
 
 @settings(deadline=None)
@@ -274,6 +318,14 @@ def test_errors() -> None:
         bca_interval([], rng=rng())
     with pytest.raises(StatisticsError, match="level is 95"):
         bca_interval([1, 2], level=95, rng=rng())
+    with pytest.raises(
+        StatisticsError, match=r"level is 0: it must lie between 0 and 1, e.g. 0.95"
+    ):
+        t_interval([1, 2], level=0)
+    with pytest.raises(StatisticsError, match=r"values\[1\] is inf: leave out that seed"):
+        t_interval([1, math.inf])
+    with pytest.raises(StatisticsError, match=r"21 differences are too many .* give rng"):
+        compare(range(21), [0] * 21)
     with pytest.raises(StatisticsError, match=r"21 differences are too many .* give rng"):
         sign_flip_test(range(21))
     with pytest.raises(StatisticsError, match=r"p-values lie in \[0, 1\]; found 0.5 to 2"):

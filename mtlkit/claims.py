@@ -22,7 +22,10 @@ from mtlkit.evidence import Item
 from mtlkit.results import Store
 from mtlkit.statistics import Comparison, compare, holm
 
-__all__ = ["LEAST", "Cell", "Claim", "ClaimError", "Finding", "gather", "judge", "ledger", "read"]
+__all__ = [
+    "LEAST", "Cell", "Claim", "ClaimError", "Finding", "gather", "judge", "ledger", "read",
+    "spoken",
+]  # fmt: skip
 
 Stance = Literal["for", "against", "none", "open"]
 
@@ -213,6 +216,13 @@ def _smaller(values: Sequence[float], margin: float) -> float:
     return float(stats.ttest_1samp(values, margin, alternative="less").pvalue)
 
 
+def spoken(items: Sequence[Item]) -> str:
+    """What items say of each claim that they are about, as a list in Markdown."""
+    every = read()[1]
+    ids = dict.fromkeys(item.claim for item in items)
+    return "\n".join(f"- *{every[id].claim}* {judge(every[id], items).sentence}." for id in ids)
+
+
 def gather(figures: Path, store: Store | None = None) -> list[Item]:
     """All evidence that lessons left in a folder of figures, with numbers anew from the store."""
     items = [
@@ -223,13 +233,15 @@ def gather(figures: Path, store: Store | None = None) -> list[Item]:
     return items if store is None else evidence.renew(items, store)
 
 
-def ledger(root: Path) -> dict[str, dict[str, Finding]]:
-    """Claim to kind of text (world, real) to what the evidence there says, of a checkout."""
-    _, claims = read()
-    found: dict[str, dict[str, Finding]] = {id: {} for id in claims}
-    for side, profile in SIDES.items():
+def ledger(root: Path, *, world: str = "quick") -> dict[str, dict[str, Finding]]:
+    """Claim to kind of text (world, real) to what the evidence there says, of a checkout.
+
+    ``world``: the profile whose evidence is that of the embedded world, quick or smoke.
+    """
+    found: dict[str, dict[str, Finding]] = {id: {} for id in read()[1]}
+    for side, profile in {**SIDES, "world": world}.items():
         store = Store(root / "runs" / profile, DATA / "results" / profile)
         items = gather(root / "figures" / profile, store)
-        for id, claim in claims.items():
+        for id, claim in read()[1].items():
             found[id][side] = judge(claim, items)
     return found

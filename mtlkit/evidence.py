@@ -107,11 +107,16 @@ def _labels(record: Record, task: str) -> int:
 def equivalent(score: float, curve: Mapping[int, float]) -> float:
     """Labels with which a curve has a score: linear in the log of the labels between its points.
 
-    Outside of the curve it is the first or the last number of labels.
+    Below its first point the first line goes on, so that a score that is lower by chance counts as
+    one that is higher.  Above its highest point nothing is known: the most labels are the answer.
     """
     labels = sorted(curve)
-    best = np.maximum.accumulate([curve[n] for n in labels])
-    return float(np.exp(np.interp(score, best, np.log(labels))))
+    logs, best = np.log(labels), np.maximum.accumulate([curve[n] for n in labels])
+    if score < best[0] and best[1] > best[0]:
+        return float(
+            np.exp(logs[0] + (score - best[0]) * (logs[1] - logs[0]) / (best[1] - best[0]))
+        )
+    return float(np.exp(np.interp(score, best, logs)))
 
 
 def _doublings(ours: Sequence[Record], theirs: Sequence[Record], task: str) -> float:

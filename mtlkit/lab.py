@@ -9,12 +9,12 @@ from typing import Any, TypeVar
 import numpy as np
 import pandas as pd
 
-from mtlkit import DATA, figures, published
-from mtlkit.evaluation import primary
+from mtlkit import DATA, claims, evidence, figures, published
+from mtlkit.evidence import Item
 from mtlkit.networks import Network, load
 from mtlkit.profiles import PROFILES, ProfileError, Target
 from mtlkit.recipes import Run
-from mtlkit.results import OWN_RESULTS_ONLY, Store, find_root
+from mtlkit.results import OWN_RESULTS_ONLY, Store, find_root, primary
 from mtlkit.routes import Route
 from mtlkit.statistics import Comparison, compare
 from mtlkit.study import plan, prefix
@@ -66,7 +66,7 @@ class Lab:
         self.profile = chosen.headlined() if headline else chosen
         self.root = find_root() if root is None else Path(root).resolve()
         runs = self.root / "runs" / profile
-        alone = (runs / OWN_RESULTS_ONLY).is_file()
+        alone = (runs / OWN_RESULTS_ONLY).is_file() or not chosen.published
         self.store = Store(runs, *([] if alone else [DATA / "results" / profile]))
         self.figures = self.root / "figures" / profile
         self._workers, self._scheduler = workers, scheduler
@@ -237,13 +237,14 @@ class Lab:
         return self.store.trace([run.id for run in runs])
 
     def compare(self, a: pd.DataFrame, b: pd.DataFrame, score: str = "score") -> Comparison:
-        """Paired difference a - b over seeds, in the unit of the score."""
+        """Paired difference a - b over seeds, in the unit of the score, with its t interval."""
         pairs = a.merge(b, on="seed", suffixes=("_a", "_b"), validate="one_to_one")
         if len(pairs) < 2:
             raise ProfileError(
                 f"a comparison needs at least two seeds that both sides share, found {len(pairs)}"
             )
-        return compare(pairs[f"{score}_a"], pairs[f"{score}_b"], rng=np.random.default_rng(0))
+        rng = np.random.default_rng(0)  # which only many seeds need
+        return compare(pairs[f"{score}_a"], pairs[f"{score}_b"], rng=rng)
 
     def model(self, run: Run) -> Network:
         """The trained model of a run; trained first if nobody has kept it."""
@@ -264,6 +265,15 @@ class Lab:
     def show_table(self, frame: pd.DataFrame, name: str, *, caption: str) -> Any:
         """Save a table as ``figures/<profile>/tables/<name>.csv`` and ``.md``, and show it."""
         return figures.save_table(frame, name, folder=self.figures, caption=caption)
+
+    def testify(self, items: Iterable[Item], lesson: str) -> str:
+        """Keep a lesson's evidence for the ledger of claims, as ``tables/NN_evidence.csv``.
+
+        The items' numbers are measured here.  What they say of each claim, in Markdown.
+        """
+        found = [evidence.measure(item, self.store) for item in items]
+        evidence.save(found, evidence.file(self.figures, lesson))
+        return claims.spoken(found)
 
     def __repr__(self) -> str:
         fields: Mapping[str, Any] = {

@@ -30,6 +30,7 @@ __all__ = [
 
 
 _AT_A_TIME = 4  # lessons; each has a process with all its libraries
+_READERS = ("11",)  # lessons that read what the others leave: they wait for them
 
 COSTS = "lessons.csv"
 """Beside the runs of a profile: lesson, seconds."""
@@ -84,9 +85,8 @@ def run(
 
     One more lesson at a time than there are cores, up to four: while one loads libraries, draws or
     waits for its last run, the cluster works for another, and a run that both ask for is trained
-    once.  A lesson that fails
-    does not stop the others.  With ``fresh``, earlier results are put aside first, once there is a
-    cluster.
+    once.  Lessons that read what others leave come after them.  A lesson that fails does not stop
+    the others.  With ``fresh``, earlier results are put aside first, once there is a cluster.
     """
     if profile not in PROFILES:
         raise ProfileError(f"unknown profile {profile!r}: expected one of {', '.join(PROFILES)}")
@@ -103,8 +103,11 @@ def run(
             with contextlib.closing(ensure_event_loop()):  # Jupyter leaves its own one open
                 return _execute(path, executed / path.name, root, profile, address)
 
+        makers = [path for path in chosen if path.name[:2] not in _READERS]
         with ThreadPoolExecutor(min(_AT_A_TIME, 1 + (os.cpu_count() or 1))) as pool:
-            done = list(pool.map(one, chosen))
+            done = list(pool.map(one, makers))
+            done += pool.map(one, [path for path in chosen if path not in makers])
+        done.sort(key=lambda lesson: lesson.name)
     _note_seconds(root / "runs" / profile / COSTS, done)
     return done
 
@@ -249,13 +252,14 @@ def differences(ours: Store, theirs: Store) -> tuple[int, list[str]]:
 
 
 def publish(root: Path, profile: str) -> list[Path]:
-    """Make a series part of the course: its notebooks, and one file of its runs or what it cost.
+    """Make a series part of the course: its notebooks, one file of its runs, and what it cost.
 
     An encoder of its own that was pretrained anew, by another recipe, becomes ``mini``.
 
-    The runs if the profile is one of those whose runs are published; its notebooks go to a folder
-    of their own, ``notebooks/<profile>``.  Else everybody trains them, and wants to know what each
-    lesson costs; the notebooks are those that a reader runs.
+    Where published runs count (`Profile.published`), the notebooks go to a folder of their own,
+    ``notebooks/<profile>``.  Else everybody trains the runs, and wants to know what each lesson
+    costs; the notebooks are those that a reader runs, and the file of runs is there to be compared
+    with.
     """
     runs, kept = root / "runs" / profile, root / "data" / "results" / profile
     published = PROFILES[profile].published
@@ -281,8 +285,9 @@ def publish(root: Path, profile: str) -> list[Path]:
         model = runs / "models" / own.id
         if own.id != shipped() and model.is_dir():
             ship(model)
-        store = Store(runs, kept)
-        written.append(store.publish(kept / "runs.jsonl.xz", store.ids()))
+    store = Store(runs, *([kept] if published else []))
+    if ids := store.ids():
+        written.append(store.publish(kept / "runs.jsonl.xz", ids))
     return written
 
 

@@ -47,8 +47,8 @@ class Profile:
     which pretrains one here, with the changes ``reading`` of the recipe.  ``budgets`` are
     numbers of labelled target sentences; ``support`` is that of each support task.  ``headline``:
     fields that are others in the comparison which the study is about (lessons 04, 08, 09, 11):
-    more seeds, more numbers of labels, longer training.  ``published``: whether its runs are kept
-    with the course; else everybody trains them, in minutes.
+    more seeds, more numbers of labels, longer training.  ``published``: whether its published runs
+    count for its lessons; else everybody trains them, in minutes.
     """
 
     name: str

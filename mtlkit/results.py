@@ -155,7 +155,7 @@ class Store:
         rows: list[dict[str, Any]] = []
         for record in self._select(ids):
             cost = {k: v for k, v in record["ledger"].items() if isinstance(v, (int, float, str))}
-            run = {**_run_cells(record), **_recipe_cells(record, recipe)}
+            run = {**identity(record), **_recipe_cells(record, recipe)}
             for place in _scores(record["scores"]):
                 rows.append({**run, **place, **cost})
         return _frame(rows, [*SCORE_COLUMNS, *recipe])
@@ -171,7 +171,7 @@ class Store:
         """
         rows: list[dict[str, Any]] = []
         for record in self._select(ids):
-            run = {**_run_cells(record), **_recipe_cells(record, recipe)}
+            run = {**identity(record), **_recipe_cells(record, recipe)}
             for entry in record["history"]:
                 when = {key: entry.get(key) for key in ("stage", "update", "seconds")}
                 losses = {
@@ -192,7 +192,7 @@ class Store:
         """
         rows: list[dict[str, Any]] = []
         for record in self._select(ids):
-            run = _run_cells(record)
+            run = identity(record)
             for entry in record["history"]:
                 when = {key: entry.get(key) for key in ("stage", "update")}
                 rows.extend(
@@ -324,7 +324,8 @@ def _scores(scores: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
                 yield {"split": split, "task": task, "metric": metric, "score": _number(score)}
 
 
-def _run_cells(record: Record) -> dict[str, Any]:
+def identity(record: Record) -> dict[str, Any]:
+    """Which run a row is of: the cells of `RUN_COLUMNS`."""
     run = record["run"]
     return {
         "id": record["id"],

@@ -78,7 +78,8 @@ def test_pace_is_the_ratio_of_updates_to_nine_tenths_of_their_best(tmp_path: Pat
 def test_labels_that_a_score_is_worth() -> None:
     curve = {100: 40.0, 400: 60.0}
     assert equivalent(50, curve) == pytest.approx(200)
-    assert equivalent(10, curve) == pytest.approx(100)
+    assert equivalent(30, curve) == pytest.approx(50)
+    assert equivalent(30, {100: 40.0, 400: 40.0}) == pytest.approx(100)
     assert equivalent(99, curve) == pytest.approx(400)
 
 

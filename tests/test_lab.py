@@ -244,6 +244,9 @@ def test_published_results_count_unless_all_is_to_be_trained_anew(
     published = tmp_path / "data" / "results" / "smoke"
     study.execute(run, folder=published)
     monkeypatch.setattr(labs, "DATA", tmp_path / "data")
+    assert run.id not in Lab("smoke", root=tmp_path).store, "of this profile everybody trains them"
+    counts = dataclasses.replace(PROFILES["smoke"], published=True)
+    monkeypatch.setitem(PROFILES, "smoke", counts)
     assert run.id in Lab("smoke", root=tmp_path).store
     (tmp_path / "runs" / "smoke").mkdir(parents=True)
     (tmp_path / "runs" / "smoke" / OWN_RESULTS_ONLY).touch()

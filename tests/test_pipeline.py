@@ -143,6 +143,17 @@ def test_lessons_run_side_by_side(
     assert Path.cwd() == here
 
 
+def test_a_lesson_that_reads_what_others_leave_waits_for_them(
+    tmp_path: Path, scheduler: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    slow = "import time\nfrom pathlib import Path\ntime.sleep(3)\nPath('left').touch()"
+    notebook(tmp_path / "notebooks" / "11_reads.ipynb", "open('left')")
+    notebook(tmp_path / "notebooks" / "12_leaves.ipynb", slow)
+    done = pipeline.run(tmp_path, "smoke", scheduler=scheduler)
+    assert [(x.name, x.error) for x in done] == [("11_reads", None), ("12_leaves", None)]
+
+
 def test_lessons_can_be_chosen(course: Path) -> None:
     for number in ("05", "10"):
         notebook(course.parent / "other" / "notebooks" / f"{number}_lesson.ipynb")
@@ -244,18 +255,27 @@ def test_publishing_keeps_notebooks_and_results(tmp_path: Path) -> None:
     assert os.listdir(packed.parent) == ["runs.jsonl.xz"]
 
 
-def test_of_runs_that_everybody_trains_only_the_cost_is_published(tmp_path: Path) -> None:
-    store(tmp_path / "runs" / "quick", 0.5)
+def test_of_runs_that_everybody_trains_the_last_series_and_its_cost_are_published(
+    tmp_path: Path,
+) -> None:
+    ours = store(tmp_path / "runs" / "quick", 0.5)
+    packed = tmp_path / "data" / "results" / "quick" / "runs.jsonl.xz"
     lesson = Path("notebooks", "00_good.ipynb")
     notebook(tmp_path / lesson, "1")
     notebook(tmp_path / "runs" / "quick" / lesson, "2")
-    assert pipeline.publish(tmp_path, "quick") == [tmp_path / lesson], "those that a reader runs"
+    written = pipeline.publish(tmp_path, "quick")
+    assert written == [tmp_path / lesson, packed], "the notebooks are those that a reader runs"
     assert (tmp_path / lesson).read_bytes() == (tmp_path / "runs/quick" / lesson).read_bytes()
     measured = tmp_path / "runs" / "quick" / "lessons.csv"
     measured.write_text("lesson,seconds\n00_good,3.5\n")
     costs = tmp_path / "data" / "results" / "quick" / "lessons.csv"
     assert costs in pipeline.publish(tmp_path, "quick")
     assert costs.read_bytes() == measured.read_bytes()
+    for old in (tmp_path / "runs" / "quick").glob("*.json"):
+        old.unlink()
+    ours.save(record(7))
+    pipeline.publish(tmp_path, "quick")
+    assert Store(packed.parent).ids() == (record(7)["id"],), "what is no longer trained is gone"
 
 
 def test_what_lessons_take_is_noted(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ prediction has no unit: only its order within a column counts.  Where a gain is 
 diagonal, there is no such choice, and what is predicted there is not looked at.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -14,7 +15,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy import stats
 
-from mtlkit.statistics import bca_interval
+from mtlkit.statistics import t_interval
 
 __all__ = [
     "AffinityError",
@@ -35,7 +36,10 @@ class AffinityError(ValueError):
 
 
 class Interval(NamedTuple):
-    """A mean over seeds and its 95 % BCa bootstrap interval (`statistics.bca_interval`)."""
+    """A mean over seeds and its 95 % interval (`statistics.t_interval`).
+
+    That of a correlation is cut at -1 and 1.
+    """
 
     mean: float
     low: float
@@ -105,9 +109,9 @@ def regrets(
     """Mean regret over targets, one a seed: against the source that is best in the mean of seeds.
 
     The mean over seeds is the mean of `regret_at_1` of the mean gains.  Two predictions are
-    compared on the same seeds: ``statistics.compare(regrets(gains, size), regrets(gains, other),
-    rng=rng)`` says how many points the other saves, and what is best cancels out.  The best source
-    is picked by the gains it is judged by, so all regrets are a little too high.
+    compared on the same seeds: ``statistics.compare(regrets(gains, size), regrets(gains, other))``
+    says how many points the other saves, and what is best cancels out.  The best source is picked
+    by the gains it is judged by, so all regrets are a little too high.
     """
     mean = _mean(gains)
     known = np.isfinite(mean)
@@ -132,8 +136,6 @@ def correlations(
 def judge(
     gains: Float[np.ndarray, "seed source target"],
     predicted: Float[np.ndarray, "source target"],
-    *,
-    rng: np.random.Generator,
 ) -> Judgement:
     """Judge a prediction by measured gains; intervals are over seeds, so they are the study's.
 
@@ -142,9 +144,9 @@ def judge(
     """
     mean = _mean(gains)
     return Judgement(
-        regret=_interval(regrets(gains, predicted), rng),
-        random=_interval(regrets(gains, np.zeros_like(predicted)), rng),
-        correlation=_interval(correlations(gains, predicted), rng),
+        regret=_interval(regrets(gains, predicted)),
+        random=_interval(regrets(gains, np.zeros_like(predicted))),
+        correlation=_interval(correlations(gains, predicted), -1.0, 1.0),
         repeatability=_repeatability(gains),
         targets=int(np.isfinite(mean).any(axis=0).sum()),
         ranked=int(np.isfinite(rank_correlation(mean, predicted)).sum()),
@@ -237,7 +239,9 @@ def _nanmean(values: np.ndarray) -> float:
     return float(known.mean()) if known.size else float("nan")
 
 
-def _interval(values: np.ndarray, rng: np.random.Generator) -> Interval:
+def _interval(values: np.ndarray, least: float = -math.inf, most: float = math.inf) -> Interval:
+    """Mean and interval, which is cut where there are no values: at `least` and `most`."""
     if not np.isfinite(values).all():
-        return Interval(*[float("nan")] * 3)
-    return Interval(float(values.mean()), *bca_interval(values, rng=rng))
+        return Interval(*[math.nan] * 3)
+    low, high = t_interval(values)
+    return Interval(float(values.mean()), max(low, least), min(high, most))

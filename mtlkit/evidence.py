@@ -76,16 +76,17 @@ def _gaps(ours: Sequence[Record], theirs: Sequence[Record], task: str) -> float:
 
 
 def reached(record: Record, task: str, level: float) -> float:
-    """The update of the last stage at which dev first has a score, interpolated; else infinity.
+    """The update of the last stage at which dev first has a score, interpolated.
 
-    Nothing is known before the first evaluation: it is the answer where it has the score already.
+    Nothing is known before the first evaluation and after the last: one of them is the answer
+    where the score is reached earlier, or never.
     """
     last = record["history"][-1]["stage"]
     entries = [entry for entry in record["history"] if entry["stage"] == last]
     scores = [entry["scores"]["dev"][task][primary(task)] for entry in entries]
     best = np.maximum.accumulate(scores)
     updates = [entry["update"] for entry in entries]
-    return math.inf if best[-1] < level else float(np.interp(level, best, updates))
+    return float(np.interp(level, best, updates))
 
 
 def _pace(ours: Sequence[Record], theirs: Sequence[Record], task: str) -> float:
@@ -129,12 +130,20 @@ def _doublings(ours: Sequence[Record], theirs: Sequence[Record], task: str) -> f
     return math.log2(worth / _labels(ours[0], task)) - 1
 
 
-def _cost(name: str) -> Callable[[Sequence[Record], Sequence[Record], str], float]:
+def _spent(record: Record, what: str) -> float:
+    """Of seconds those after a start that was pretrained here: it is made once, for all."""
+    if what != "seconds":
+        return float(record["ledger"][what])
+    stages = record["ledger"]["stages"]
+    return sum(stage["seconds"] for stage in stages if set(stage["tasks"]) != {"mlm"})
+
+
+def _cost(what: str) -> Callable[[Sequence[Record], Sequence[Record], str], float]:
     def ratio(ours: Sequence[Record], theirs: Sequence[Record], task: str) -> float:
-        one, other = (sum(record["ledger"][name] for record in side) for side in (ours, theirs))
+        one, other = (sum(_spent(record, what) for record in side) for side in (ours, theirs))
         return math.log(other / one)
 
-    ratio.__doc__ = f"Log of what they cost together by what we do: {name}."
+    ratio.__doc__ = f"Log of what they cost together by what we do: {what}."
     return ratio
 
 

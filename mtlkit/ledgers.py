@@ -1,5 +1,6 @@
 """The ledger of claims to look at: a picture, and a table for the front page."""
 
+import re
 import textwrap
 from collections.abc import Mapping
 
@@ -11,7 +12,7 @@ from mtlkit.claims import SIDES, Finding
 from mtlkit.figures import GRID, INK, MUTED, PALETTE, PAPER, canvas, mix, style
 from mtlkit.labelling import say
 
-__all__ = ["chart", "table"]
+__all__ = ["MARKS", "chart", "front_page", "table"]
 
 Findings = Mapping[str, Mapping[str, Finding]]
 """Claim to kind of text to what is found there: `claims.ledger`."""
@@ -89,3 +90,16 @@ def table(findings: Findings) -> pd.DataFrame:
         row = {"claim": claim.claim, **{NAMES[side]: sides[side].verdict for side in NAMES}}
         rows.append({**row, "lesson": claim.lesson})
     return pd.DataFrame(rows)
+
+
+MARKS = "<!-- ledger -->", "<!-- end of the ledger -->"
+"""In a page in Markdown: between them stands the ledger's table."""
+
+
+def front_page(page: str, findings: Findings) -> str:
+    """The page with the table of verdicts between `MARKS`; a page without them as it is."""
+    frame = table(findings)
+    rows = [frame.columns, ["---"] * len(frame.columns), *frame.to_numpy()]
+    lines = "\n".join(f"| {' | '.join(map(str, row))} |" for row in rows)
+    between = "(?s)(?<={}\n).*(?={})".format(*map(re.escape, MARKS))
+    return re.sub(between, lambda _: f"\n{lines}\n\n", page)

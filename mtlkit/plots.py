@@ -34,7 +34,7 @@ from mtlkit.labelling import (
     side_text,
     signed,
 )
-from mtlkit.statistics import bca_interval, p_text, verdict
+from mtlkit.statistics import p_text, t_interval, verdict
 
 __all__ = ["bars_with_points", "curves", "differences"]
 
@@ -53,12 +53,11 @@ def curves(
     xlabel: str = "",
     ylabel: str = "",
     title: str = "",
-    seed: int = 0,
 ) -> Axes:
     """Mean of `y` over seeds against `x`, a line for each `hue`, named at its end.
 
-    `frame`: a row a seed.  The band is the 95 % bootstrap interval of the mean, the `points` are
-    the seeds.  `given`: hue -> family or colour (see `figures.colours`).  `seed`: the bootstrap's.
+    `frame`: a row a seed.  The band is the 95 % t interval of the mean, the `points` are the seeds.
+    `given`: hue -> family or colour (see `figures.colours`).
     """
     need(frame, x, y, hue)
     ax = ax or canvas()[1][0]
@@ -68,7 +67,7 @@ def curves(
     for name in names:
         rows = frame[frame[hue].astype(str) == name].dropna(subset=[x, y])
         means = pd.DataFrame(
-            [(at, *_summary(group[y], seed)) for at, group in rows.groupby(x)],
+            [(at, *_summary(group[y])) for at, group in rows.groupby(x)],
             columns=["x", "mean", "low", "high"],
         )
         if points and (rows.groupby(x).size() > 1).any():
@@ -211,9 +210,8 @@ def bars_with_points(
     xlabel: str = "",
     title: str = "",
     digits: int = 1,
-    seed: int = 0,
 ) -> Axes:
-    """Dot plot: for each category the mean of `value`, its 95 % interval, and every seed.
+    """Dot plot: for each category the mean of `value`, its 95 % t interval, and every seed.
 
     `frame`: a row a seed; categories from top to bottom in their order.  Dots, because a bar from
     zero would hide differences of a few points.
@@ -225,7 +223,7 @@ def bars_with_points(
     said = []
     for y, name in enumerate(names):
         seeds = np.sort(frame.loc[frame[category].astype(str) == name, value].dropna().to_numpy())
-        mean, low, high = _summary(seeds, seed)
+        mean, low, high = _summary(seeds)
         if len(seeds) > 1:
             # Ranks spread the seeds evenly, so that equal scores stay visible.
             spread = y + 0.26 * ((np.arange(len(seeds)) % 3) - 1) / 1.5
@@ -247,8 +245,8 @@ def bars_with_points(
     )
 
 
-def _summary(values: Any, seed: int) -> tuple[float, float, float]:
-    """Mean and 95 % interval; no interval (not-a-number) from a single value."""
-    low, high = bca_interval(values, resamples=1999, rng=np.random.default_rng(seed))
+def _summary(values: Any) -> tuple[float, float, float]:
+    """Mean and 95 % t interval; no interval (not-a-number) from a single value."""
+    low, high = t_interval(values)
     ends = (low, high) if math.isfinite(low) else (math.nan, math.nan)
     return float(np.mean(values)), *ends

@@ -5,7 +5,8 @@ from mtlkit.statistics import Comparison
 __all__ = ["guessed", "sentence"]
 
 FEW = 5
-"""With fewer seeds, no sign-flip test comes near .05 and bootstrap intervals are far too narrow."""
+"""With fewer seeds no sign-flip test comes near .05, and an interval rests on the differences being
+normal, which so few cannot show."""
 
 
 def sentence(

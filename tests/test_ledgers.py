@@ -43,3 +43,15 @@ def test_every_stance_and_verdict_has_a_look() -> None:
     verdicts.add(Finding(CLAIM, ()).verdict.split()[0])
     assert verdicts <= set(ledgers.COLOURS)
     assert set(ledgers.WORDS) == set(ledgers.FACES) == {"for", "against", "none", "open"}
+
+
+def test_the_front_page_has_the_table_and_nothing_else_changes() -> None:
+    begin, end = ledgers.MARKS
+    page = f"# Title\n\n{begin}\nold\n{end}\n\nMore.\n"
+    made = ledgers.front_page(page, FOUND)
+    assert made.startswith(f"# Title\n\n{begin}\n\n| claim | ") and made.endswith(
+        f"{end}\n\nMore.\n"
+    )
+    assert "| X beats Y. | not enough evidence | refuted | 09 |" in made and "old" not in made
+    assert ledgers.front_page(made, FOUND) == made
+    assert ledgers.front_page("no marks", FOUND) == "no marks"

@@ -9,7 +9,7 @@ import pytest
 
 from mtlkit.figures import FAMILIES, VERDICTS, FigureError, canvas, save
 from mtlkit.plots import bars_with_points, curves, differences
-from mtlkit.statistics import bca_interval
+from mtlkit.statistics import t_interval
 
 
 def runs() -> pd.DataFrame:
@@ -44,7 +44,7 @@ def test_curves(tmp_path: Path) -> None:
     assert [line.get_color() for line in lines] == [FAMILIES["single"], FAMILIES["joint"]]
     np.testing.assert_allclose(np.asarray(lines[0].get_ydata()), means["single"])
     values = frame[(frame.family == "joint") & (frame.labels == 50)].f1
-    low, high = bca_interval(values, resamples=1999, rng=np.random.default_rng(0))
+    low, high = t_interval(values)
     band = axes.collections[1].get_paths()[0].vertices
     at = np.asarray(band)[np.asarray(band)[:, 0] == 50][:, 1]
     assert (at.min(), at.max()) == pytest.approx((low, high))

@@ -146,9 +146,8 @@ class Finding:
         told = ", ".join(f"{self.counts[s]} {name}" for s, name in parts.items() if self.counts[s])
         means = [cell.result.mean for cell in self.cells]
         spread = f"{np.median(means):+.2f} ({min(means):+.2f} to {max(means):+.2f})"
-        return (
-            f"{self.verdict}: of {len(self.cells)} cells {told}; median {spread} {self.claim.unit}"
-        )
+        cells = f"{len(self.cells)} cell{'s' * (len(self.cells) > 1)}"
+        return f"{self.verdict}: of {cells} {told}; median {spread} {self.claim.unit}"
 
     def table(self) -> pd.DataFrame:
         """A row a cell: factors, seeds, mean, low, high, p, adjusted, stance."""

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from mtlkit import commands
+from mtlkit import advice, checks, commands, runs
 from mtlkit.commands import EXIT_FAILED, EXIT_USAGE, UsageError
 from mtlkit.lexicon import DOMAINS
 
@@ -180,11 +180,50 @@ def _parser() -> argparse.ArgumentParser:
     data.add_argument("action", choices=("list", "fetch", "check"))
     data.add_argument("corpora", nargs="*", metavar="CORPUS", help="default: all")
 
-    text = "look at finished runs"
-    runs = add("runs", commands.runs, text, "list", "show 3f9a", "table > scores.csv")
-    runs.add_argument("action", choices=("list", "show", "table"))
-    runs.add_argument("id", nargs="?", help="for show: a run's id, or how it begins")
-    runs.add_argument("--profile", default="quick", choices=PROFILES)
+    text = "look at finished runs, and take their results elsewhere"
+    done = add(
+        "runs", runs.runs, text, "list --route minilm --target ner", "show 3f9a",
+        "table --profile full > scores.csv", "export scores.parquet",
+        f"export along.csv --what history --route mlm\n\n{runs.RUNS_HELP}",
+    )
+    done.add_argument("action", choices=runs.ACTIONS)
+    text = "for show: a run's id, or how it begins; for export: OUT.csv or OUT.parquet"
+    done.add_argument("id", nargs="?", metavar="ID|OUT", help=text)
+    done.add_argument("--profile", default="quick", choices=PROFILES)
+    done.add_argument("--route", metavar="TEXT", help="only runs with this in their route")
+    done.add_argument("--target", metavar="TASK", help="only runs for this task")
+    done.add_argument("--what", default="scores", choices=runs.TABLES, help="of table and export")
+
+    text = "train published runs again and compare them with what was published"
+    again = add("verify", checks.verify, text, "", "--tier hour --profile full --out verified.md")
+    again.add_argument(
+        "--tier", default="minute", choices=("minute", "hour", "all"),
+        help="minute (default): the cheapest of the embedded world; hour: drawn at random; all",
+    )
+    again.add_argument("--profile", default="quick", choices=PROFILES[1:])
+    again.add_argument("--workers", type=_whole(1), metavar="N", help="default: one a core")
+    again.add_argument("--seed", type=_whole(0), default=0, metavar="S", help="of what hour draws")
+    text = "train also what an interrupted verification has trained"
+    again.add_argument("--fresh", action="store_true", help=text)
+    again.add_argument("--out", type=Path, metavar="FILE.md", help="write the report here, too")
+
+    text = "list what textbooks claim, and what the runs say of it"
+    ledger = add("claims", commands.claims, text, "", "size_rule")
+    ledger.add_argument("claim", nargs="?", metavar="CLAIM", help="all of one claim, cell by cell")
+
+    text = "tell which route to try first, learnt from measured comparisons"
+    pick = add(
+        "choose", advice.choose, text, "", "--labels 300 --support 3000 --tasks 2 --relatedness .4",
+        "--labels 50 --support 900 --tasks 1 --relatedness unknown --on world\n\n"
+        + advice.CHOOSE_HELP,
+    )
+    for name, (kind, what) in advice.NUMBERS.items():
+        pick.add_argument(f"--{name}", type=kind, metavar=name[0].upper(), help=what)
+    pick.add_argument(
+        "--on", default="real", choices=advice.PLACES,
+        help="measured on real text with a published encoder (default), or on the embedded world",
+    )
+    pick.add_argument("--cells", type=Path, metavar="FILE.csv", help="another table of results")
 
     text = "measure what the engine does in a second, and what it could"
     bench = add("bench", commands.bench, text, "", "--sentences 200 --out try")

@@ -2,12 +2,12 @@
 
 import contextlib
 import os
-import threading
-import time
 from collections.abc import Iterator
 
 import dask
-from dask.distributed import Client, LocalCluster
+from dask.distributed import Client, LocalCluster, Worker, WorkerPlugin
+
+from mtlkit.processes import follow_parent
 
 __all__ = ["ClusterError", "cluster"]
 
@@ -16,16 +16,11 @@ class ClusterError(ValueError):
     """A cluster that cannot be reached or started."""
 
 
-def _follow_parent() -> None:
-    """End this worker when the process that started it is gone, even if that was killed."""
-    parent = os.getppid()
+class _FollowParent(WorkerPlugin):
+    """Each worker, also one that was started again, ends with the process that started it."""
 
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(1)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
+    def setup(self, worker: Worker) -> None:
+        follow_parent()
 
 
 @contextlib.contextmanager
@@ -53,7 +48,8 @@ def cluster(workers: int | None = None, scheduler: str | None = None) -> Iterato
                 processes=True,
                 dashboard_address=None,
                 # Not the port that every other cluster on this machine wants too.
-                scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
+                # And runs are in processes of their own: a worker that dies is no fault of theirs.
+                scheduler_kwargs={"dashboard_address": "127.0.0.1:0", "allowed_failures": 20},
                 memory_limit=0,
                 env={"OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"},
             )
@@ -64,7 +60,7 @@ def cluster(workers: int | None = None, scheduler: str | None = None) -> Iterato
         ) from None
     try:
         with Client(local) as client:
-            client.run(_follow_parent)
+            client.register_plugin(_FollowParent())
             yield client
     finally:
         # On a busy machine a worker may need longer to end than Dask waits: it ends all the same,

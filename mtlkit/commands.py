@@ -2,7 +2,6 @@
 
 import argparse
 import gc
-import json
 import os
 import shutil
 import sys
@@ -15,7 +14,7 @@ from mtlkit.routes import Route, unknown
 
 __all__ = [
     "EXIT_FAILED", "EXIT_USAGE", "UsageError", "annotate", "bench", "claims", "data", "doctor",
-    "evaluate", "methods", "runs", "study", "train", "world",
+    "evaluate", "methods", "study", "train", "world",
 ]  # fmt: skip
 
 EXIT_FAILED, EXIT_USAGE = 1, 2
@@ -265,29 +264,6 @@ def _print_corpora(names: list[str]) -> None:
     for cells in rows:
         print("  ".join(map(str.ljust, cells, widths)).rstrip())
     print(f"in {sources.cache_folder()}")
-
-
-def runs(options: argparse.Namespace) -> int:
-    from mtlkit import DATA
-    from mtlkit.results import Store, find_root
-
-    folder = find_root() / "runs" / options.profile
-    store = Store(folder, DATA / "results" / options.profile)
-    if options.action == "show":
-        found = [id for id in store.ids() if options.id and id.startswith(options.id)]
-        if len(found) != 1:
-            what = f"{len(found)} runs begin with {options.id!r}" if options.id else "no id given"
-            raise UsageError(f"{what}: `mtlkit runs list --profile {options.profile}` has the ids")
-        record = {k: v for k, v in store.load(found[0]).items() if k != "counts"}
-        print(json.dumps(record, indent=1))
-    elif options.action == "table":
-        store.table().to_csv(sys.stdout, index=False)
-    else:
-        for record in store:
-            print(f"{record['id'][:12]}  seed {record['run']['seed']:<4}  {record['run']['route']}")
-        if not len(store):
-            print(f"no runs in {folder}; `mtlkit study` makes some", file=sys.stderr)
-    return 0
 
 
 def claims(options: argparse.Namespace) -> int:

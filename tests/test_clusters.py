@@ -1,7 +1,12 @@
 """Clusters: what cannot be reached or started is said, and an end that is slow undoes nothing."""
 
+import os
+import signal
+import threading
+import time
 from typing import Any
 
+import psutil
 import pytest
 from dask.distributed import Client
 
@@ -47,7 +52,7 @@ def test_workers_that_are_slow_to_end_undo_nothing(monkeypatch: pytest.MonkeyPat
         def __exit__(self, *_: object) -> None:
             pass
 
-        def run(self, _: Any) -> None:
+        def register_plugin(self, _: Any) -> None:
             pass
 
     monkeypatch.setattr(clusters, "LocalCluster", Slow)
@@ -58,3 +63,23 @@ def test_workers_that_are_slow_to_end_undo_nothing(monkeypatch: pytest.MonkeyPat
     with pytest.raises(KeyError), cluster(1) as client:
         raise KeyError
     assert client.local.closed
+
+
+def threads() -> list[str]:
+    return [thread.name for thread in threading.enumerate()]
+
+
+def test_a_worker_that_was_killed_comes_back_as_it_was() -> None:
+    """With one thread for sums, and an end when this process ends."""
+    with cluster(1) as client:
+        (before,) = client.run(os.getpid).values()
+        os.kill(before, signal.SIGKILL)
+        psutil.Process(before).wait(10)
+        end = time.monotonic() + 60
+        while not (found := client.run(os.getpid, on_error="ignore")) or before in found.values():
+            assert time.monotonic() < end, "no worker came back"
+            time.sleep(0.1)
+        (now,) = found.values()
+        assert now != before
+        assert list(client.run(os.environ.get, "OMP_NUM_THREADS").values()) == ["1"]
+        assert "follow parent" in next(iter(client.run(threads).values()))

@@ -19,7 +19,6 @@ from udtools import udeval  # type: ignore[import-untyped]
 from mtlkit import conllu, profiles, reading, study, world
 from mtlkit.__main__ import INPUTS, PROFILES, main
 from mtlkit.annotation import score_file
-from mtlkit.results import Store
 
 ROOT = Path(__file__).resolve().parent.parent
 QUICK = [
@@ -27,7 +26,8 @@ QUICK = [
     "evaluations=2", "dev_sentences=10", "batch_tokens=256",
 ]  # fmt: skip
 COMMANDS = (
-    "study", "train", "evaluate", "annotate", "bench", "methods", "world", "data", "runs", "doctor"
+    "study", "train", "evaluate", "annotate", "bench", "methods", "world", "data", "runs", "claims",
+    "choose", "verify", "doctor",
 )  # fmt: skip
 Answer = Callable[..., str]
 
@@ -390,7 +390,7 @@ def test_what_cannot_be_trained_is_said_and_leaves_nothing(
         (["data", "fetch", "nothing"], "mtlkit: unknown corpus 'nothing'; there are: world, gum"),
         (["data", "delete"], "invalid choice: 'delete' (choose from 'list', 'fetch', 'check')"),
         (["runs", "show"], "mtlkit: no id given: `mtlkit runs list --profile quick` has the ids"),
-        (["runs", "show", "3f"], "mtlkit: 0 runs begin with '3f': `mtlkit runs list --profile"),
+        (["runs", "show", "zz"], "mtlkit: 0 runs begin with 'zz': `mtlkit runs list --profile"),
         (["evaluate", "model"], "the following arguments are required: FILE.conllu"),
     ],
 )
@@ -584,24 +584,6 @@ def test_a_fault_of_ours_is_shown_whole(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 # ---- what there is
-
-
-def test_runs_can_be_looked_at(course: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["runs", "list"]) == 0
-    said = capsys.readouterr()
-    assert "`mtlkit study` makes some" in said.err and said.out == ""
-    run = study.plan(ROUTE, RECIPE, 0)
-    record = study.execute(run, folder=course / "runs" / "smoke")
-    assert main(["runs", "list", "--profile", "smoke"]) == 0
-    assert capsys.readouterr().out == f"{run.id[:12]}  seed 0     {ROUTE}\n"
-    assert main(["runs", "show", run.id[:6], "--profile", "smoke"]) == 0
-    shown = json.loads(capsys.readouterr().out)
-    assert shown["scores"] == record["scores"] and "counts" not in shown
-    assert main(["runs", "table", "--profile", "smoke"]) == 0
-    rows = capsys.readouterr().out.splitlines()
-    assert rows[0].startswith("id,route,start,seed,target,split,task,metric,score,")
-    table = Store(course / "runs" / "smoke").table()
-    assert len(rows) == 1 + len(table) == 3
 
 
 def test_a_broken_record_is_named(course: Path, refuse: Answer) -> None:

@@ -56,7 +56,7 @@ class Recipe:
     - temperature: tasks are drawn by size ** (1 / temperature); inf is uniform (Arivazhagan 2019)
     - tuning: of the encoder in the last stage, "full" (Devlin 2019), "frozen" (Peters 2019),
       "last:N" layers (Lee 2019), or "gradual", from the top down (Howard & Ruder 2018, 3.3)
-    - heads: of earlier stages that the last one takes over: "all", "target", or "none" (begin anew)
+    - heads: of earlier stages that the last one takes over, "all", "target" or "none"; ours
     - last_rate: factor on the encoder's rate in a route's last stage, 1: none; ours
     - anchor: pull to the weights at the start of the last stage, 0: none (Li 2018, L2-SP)
     - averaging: share of a stage's updates, the last ones, whose mean is its end (Izmailov 2018)

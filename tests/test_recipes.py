@@ -68,7 +68,7 @@ def test_settings_become_typed() -> None:
     ("settings", "message"),
     [
         (["epoch=3"], "unknown recipe field 'epoch': did you mean 'epochs'?"),
-        (["head=3"], "unknown recipe field 'head': did you mean 'head_lr' or 'lookahead'?"),
+        (["hed_lr=3"], "unknown recipe field 'hed_lr': did you mean 'head_lr' or 'encoder_lr'?"),
         (["zzz=3"], "unknown recipe field 'zzz': expected one of epochs, min_updates, "),
         (["epochs"], "cannot use 'epochs': expected key=value, each key once"),
         (["epochs=1", "epochs=2"], "cannot use 'epochs=2': expected key=value, each key once"),
@@ -199,6 +199,7 @@ def test_ids_differ_when_anything_differs() -> None:
         "precision": "fp32", "temperature": 1.0, "dropout": 0.5, "averaging": 0.5,
         "decoding": "strict", "spelling": "none", "surgery": "pcgrad", "space": "parameters",
         "mixing": "joint", "sampling": "dynamic", "mlm_masks": "words", "anchor": 0.5,
+        "heads": "none",
     }  # fmt: skip
     for name, value in vars(RUN.recipe).items():
         if name not in changes:

@@ -413,7 +413,7 @@ def test_a_scheduler_killed_in_the_middle_costs_only_what_is_missing(
         assert complete(runs, store, scheduler=at) == []
     after = stamps(store.folder)
     assert len(after) == 40 and after.items() > before.items()
-    assert set(saved(store).values()) == {1} and saved(store).keys() == after.keys()
+    assert set(saved(store).values()) == {1} and saved(store).keys() <= after.keys()
     for run in runs[::10]:
         alone = execute(run, folder=tmp_path / "alone")
         assert timeless(store.load(run.id)) == timeless(alone)

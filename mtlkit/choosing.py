@@ -13,8 +13,8 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy import stats
 
+from mtlkit.aggregates import share_interval
 from mtlkit.policies import (
     FAMILIES,
     FEATURES,
@@ -246,10 +246,10 @@ def accuracy(cells: pd.DataFrame, limits: Limits = LIMITS) -> pd.DataFrame:
     rows = []
     choices = leave_one_target_out(cells, limits)
     for chooser, made in choices[choices.seed == choices.seed.min()].groupby("chooser", sort=False):
-        found = stats.binomtest(int(made["right"].sum()), len(made))
-        low, high = found.proportion_ci(method="exact")
-        count = {"chooser": chooser, "right": found.k, "cells": found.n, "share": found.k / found.n}
-        rows.append(count | {"low": low, "high": high, "regret": made["regret"].mean()})
+        right = int(made["right"].sum())
+        found = share_interval(right, len(made))
+        count = {"chooser": chooser, "right": right, "cells": len(made), "share": found.value}
+        rows.append(count | {"low": found.low, "high": found.high, "regret": made["regret"].mean()})
     return pd.DataFrame(rows)
 
 

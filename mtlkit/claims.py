@@ -237,10 +237,11 @@ def ledger(root: Path, *, world: str = "quick") -> dict[str, dict[str, Finding]]
 
     ``world``: the profile whose evidence is that of the embedded world, quick or smoke.
     """
-    found: dict[str, dict[str, Finding]] = {id: {} for id in read()[1]}
+    every = read()[1]
+    found: dict[str, dict[str, Finding]] = {id: {} for id in every}
     for side, profile in {**SIDES, "world": world}.items():
         store = Store(root / "runs" / profile, DATA / "results" / profile)
         items = gather(root / "figures" / profile, store)
-        for id, claim in read()[1].items():
+        for id, claim in every.items():
             found[id][side] = judge(claim, items)
     return found

@@ -4,8 +4,9 @@ import textwrap
 from typing import Any
 
 from matplotlib.axes import Axes
-from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
+from matplotlib.patches import FancyBboxPatch
 
+from mtlkit.diagrams import arrow
 from mtlkit.figures import FAMILIES, INK, MUTED, PAPER, canvas, mix, style, text_on
 from mtlkit.labelling import say
 from mtlkit.policies import SIGNS, Leaf, Rule, Split, many
@@ -121,20 +122,7 @@ def _branch(ax: Axes, start: float, end: float, above: float, below: float, word
     """From under a question to over what follows, with the answer beside the arrow."""
     bend = below - 0.32
     ax.plot([start, start, end, end], [above, bend, bend, bend + 0.02], color=INK, lw=1.3, zorder=2)
-    ax.add_patch(
-        FancyArrowPatch(
-            (end, bend),
-            (end, below - 0.02),
-            arrowstyle="-|>,head_length=5,head_width=2.6",
-            lw=1.3,
-            color=INK,
-            shrinkA=0,
-            shrinkB=0,
-            mutation_scale=1,
-            joinstyle="miter",
-            zorder=2,
-        )
-    )
+    arrow(ax, (end, bend), (end, below - 0.02), colour=INK, lw=1.3)
     middle = (start + end) / 2
     ax.text(middle, bend - 0.06, word, weight="bold", color=INK, ha="center", va="bottom")
 

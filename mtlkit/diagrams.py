@@ -28,7 +28,7 @@ from mtlkit.figures import (
 )
 from mtlkit.labelling import say
 
-__all__ = ["route_diagram"]
+__all__ = ["arrow", "route_diagram"]
 
 # Inches.
 TILE, PLUS, BAR = 0.27, 0.13, 0.09
@@ -114,7 +114,7 @@ def route_diagram(
         _start(ax, NAMES, middle, starts, start)
         end = NAMES + starts
         for x, stage, width in zip(left, stages, widths, strict=False):
-            _arrow(ax, end + 0.08, x - 0.05, middle, colour)
+            arrow(ax, (end + 0.08, middle), (x - 0.05, middle), colour=colour, lw=2.2)
             _stage(ax, x, middle, width, stage, colour, target)
             end = x + BAR + width
         said.append(f"{name}: {_say_route(start, stages)}")
@@ -175,13 +175,16 @@ def _start(ax: Axes, x: float, middle: float, width: float, start: str) -> None:
     )
 
 
-def _arrow(ax: Axes, start: float, end: float, y: float, colour: str) -> None:
+def arrow(
+    ax: Axes, start: tuple[float, float], end: tuple[float, float], *, colour: str, lw: float
+) -> None:
+    """A straight arrow between two points, in the units of the axes."""
     ax.add_patch(
         FancyArrowPatch(
-            (start, y),
-            (end, y),
+            start,
+            end,
             arrowstyle="-|>,head_length=5,head_width=2.6",
-            lw=2.2,
+            lw=lw,
             color=colour,
             shrinkA=0,
             shrinkB=0,
@@ -249,7 +252,7 @@ def _stage(
 def _key(ax: Axes, top: float) -> None:
     y = top + KEY / 2
     ax.plot([0, ax.get_xlim()[1]], [top, top], color=MUTED, lw=0.7)
-    _arrow(ax, 0.0, 0.32, y, MUTED)
+    arrow(ax, (0.0, y), (0.32, y), colour=MUTED, lw=2.2)
     for x, sign, meaning in (
         (0.46, ">", "then: knowledge moves in sequence"),
         (3.42, "+", "together: knowledge is shared in parallel"),

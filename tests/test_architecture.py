@@ -57,6 +57,7 @@ ROWS = (
     ("batching", "plots", "choices", "ledgers", "diagrams", "matrices"),
     (
         "charts",
+        "infographics",
         "published",
         "layers",
         "machine",

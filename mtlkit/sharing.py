@@ -255,8 +255,8 @@ class LowRank(Sharing):
     """Each task has low-rank changes of the trunk's matrices (Hu et al. 2022): ``lora:rank=8``.
 
     LoRA, their section 4.1, through the library ``peft``, in all linear layers (Dettmers
-    et al. 2023, section 4).  ``rank`` and ``alpha``: as in Hu et al. (table 6, their r = 8 and
-    alpha = 16).  What ``tuning`` says of the trunk holds beside it; a pass for each task.
+    et al. 2023, section 4).  ``rank`` and ``alpha``: r and alpha of Hu et al. for RoBERTa
+    large (appendix D).  What ``tuning`` says of the trunk holds beside it; a pass for each task.
     """
 
     def __init__(

@@ -4,9 +4,8 @@ import textwrap
 from typing import Any
 
 from matplotlib.axes import Axes
-from matplotlib.patches import FancyBboxPatch
 
-from mtlkit.diagrams import arrow
+from mtlkit.diagrams import arrow, box
 from mtlkit.figures import FAMILIES, INK, MUTED, PAPER, canvas, mix, style, text_on
 from mtlkit.labelling import say
 from mtlkit.policies import SIGNS, Leaf, Rule, Split, many
@@ -90,25 +89,20 @@ def _draw(ax: Axes, node: Split | Leaf, left: float, tops: list[float]) -> tuple
     middle = (yes + no) / 2
     _branch(ax, middle, yes, top + height, tops[1], "yes")
     _branch(ax, middle, no, top + height, tops[1], "no")
-    _box(ax, middle - QUESTION / 2, top, QUESTION, height, fc=PAPER, ec=INK, lw=1.1)
+    box(ax, middle - QUESTION / 2, top, QUESTION, height, fc=PAPER, ec=INK, lw=1.1, zorder=3)
     _write(ax, middle, top + PAD, _lines(node))
     return middle, right
 
 
 def _answer(ax: Axes, x: float, top: float, height: float, leaf: Leaf) -> None:
     colour, left = FAMILIES[leaf.family], x - ANSWER / 2
-    _box(ax, left, top, ANSWER, height, fc=mix(colour, PAPER, 0.86), ec=colour, lw=1.1)
-    _box(ax, left, top, ANSWER, HEAD, fc=colour, ec=colour, lw=1.1)
+    box(ax, left, top, ANSWER, height, fc=mix(colour, PAPER, 0.86), ec=colour, lw=1.1, zorder=3)
+    box(ax, left, top, ANSWER, HEAD, fc=colour, ec=colour, lw=1.1, zorder=3)
     head = {"size": 9.5, "weight": "bold", "color": text_on(colour)}
     _write(ax, x, top + (HEAD - LINE) / 2, [SIGNS[leaf.family]], **head)
     name = {"weight": "bold", "color": mix(colour, INK, 0.35)}
     _write(ax, x, top + HEAD + PAD, [leaf.family], **name)
     _write(ax, x, top + HEAD + PAD + LINE, _lines(leaf))
-
-
-def _box(ax: Axes, x: float, y: float, width: float, height: float, **look: Any) -> None:
-    shape = "round,pad=0,rounding_size=0.06"
-    ax.add_patch(FancyBboxPatch((x, y), width, height, boxstyle=shape, zorder=3, **look))
 
 
 def _write(ax: Axes, x: float, top: float, lines: list[str], **look: Any) -> None:

@@ -28,7 +28,7 @@ from mtlkit.figures import (
 )
 from mtlkit.labelling import say
 
-__all__ = ["arrow", "route_diagram"]
+__all__ = ["arrow", "box", "route_diagram"]
 
 # Inches.
 TILE, PLUS, BAR = 0.27, 0.13, 0.09
@@ -152,7 +152,8 @@ def _width(text: str, size: float, weight: str = "normal") -> float:
     return float(TextPath((0, 0), text, size=size, prop=font).get_extents().width) / 72
 
 
-def _box(ax: Axes, x: float, y: float, width: float, height: float, **look: Any) -> None:
+def box(ax: Axes, x: float, y: float, width: float, height: float, **look: Any) -> None:
+    """A box with round corners, in the units of the axes."""
     shape = f"round,pad=0,rounding_size={min(0.06, width / 2, height / 3)}"
     ax.add_patch(FancyBboxPatch((x, y), width, height, boxstyle=shape, **look))
 
@@ -162,7 +163,7 @@ def _start(ax: Axes, x: float, middle: float, width: float, start: str) -> None:
     look: dict[str, Any] = {"fc": INK, "ec": INK}
     if random:
         look = {"fc": PAPER, "ec": MUTED, "ls": (0, (3, 2))}
-    _box(ax, x, middle - TILE / 2, width, TILE, lw=1.1, zorder=3, **look)
+    box(ax, x, middle - TILE / 2, width, TILE, lw=1.1, zorder=3, **look)
     ax.text(
         x + width / 2,
         middle,
@@ -207,13 +208,13 @@ def _stage(
     height = _stack(len(stage))
     y = middle - height / 2
     if len(stage) > 1:
-        _box(ax, x, y - 0.05, BAR + width + 0.05, height + 0.1, fc=mix(colour, PAPER, 0.86), lw=0)
+        box(ax, x, y - 0.05, BAR + width + 0.05, height + 0.1, fc=mix(colour, PAPER, 0.86), lw=0)
     for place, tile in enumerate(stage):
         at = y + place * (TILE + PLUS)
         filled = tile.name == target
         face = colour if filled else PAPER
         # Its left edge lies under the bar.
-        _box(ax, x + BAR / 2, at, BAR / 2 + width, TILE, fc=face, ec=colour, lw=1.1, zorder=3)
+        box(ax, x + BAR / 2, at, BAR / 2 + width, TILE, fc=face, ec=colour, lw=1.1, zorder=3)
         ink = text_on(colour) if filled else INK
         ax.text(
             x + BAR + PAD,
@@ -246,7 +247,7 @@ def _stage(
                 color=mix(colour, INK, 0.35),
                 zorder=4,
             )
-    _box(ax, x, y - 0.015, BAR, height + 0.03, fc=mix(colour, INK, 0.35), lw=0, zorder=5)
+    box(ax, x, y - 0.015, BAR, height + 0.03, fc=mix(colour, INK, 0.35), lw=0, zorder=5)
 
 
 def _key(ax: Axes, top: float) -> None:
@@ -261,5 +262,5 @@ def _key(ax: Axes, top: float) -> None:
         ax.text(x, y, sign, weight="bold", color=INK, **look)
         ax.text(x + 0.14, y, meaning, color=MUTED, **look)
     for place in (-1, 1):
-        _box(ax, 3.08, y - 0.045 + 0.065 * place, 0.24, 0.09, fc=PAPER, ec=MUTED, lw=0.9)
-    _box(ax, 3.04, y - 0.125, 0.06, 0.25, fc=MUTED, lw=0, zorder=3)
+        box(ax, 3.08, y - 0.045 + 0.065 * place, 0.24, 0.09, fc=PAPER, ec=MUTED, lw=0.9)
+    box(ax, 3.04, y - 0.125, 0.06, 0.25, fc=MUTED, lw=0, zorder=3)

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from matplotlib.axes import Axes
-from matplotlib.patches import FancyBboxPatch
 
+from mtlkit.diagrams import box
 from mtlkit.figures import FAMILIES, GRID, MUTED, PAPER, canvas, style, text_on
 from mtlkit.labelling import say
 from mtlkit.ledgers import COLOURS, NAMES, Findings
@@ -99,14 +99,14 @@ def infographic(
         _head(ax, sign, left, 0.05, COLUMN)
     top = HEAD + 0.15
     for name, pair in ASPECTS.items():
-        top = _row(ax, name, top, [(left, [text]) for left, text in zip(lefts, pair, strict=True)])
+        top = _row(ax, name, top, dict(zip(lefts, pair, strict=True)))
     top, told = _claims(ax, top, dict(zip(lefts, (ABOUT[">"], ABOUT["+"]), strict=True)), findings)
     _head(ax, "both", lefts[0], top + 0.1, 2 * COLUMN + GAP)
     both = ABOUT["both"]
     halves = dict(zip(lefts, (both[: len(both) // 2], both[len(both) // 2 :]), strict=True))
     top, more = _claims(ax, top + HEAD + 0.2, halves, findings)
     if advice:
-        top = _row(ax, "Try first", top, [(lefts[0], [advice])], room=2 * COLUMN + GAP)
+        top = _row(ax, "Try first", top, {lefts[0]: advice}, room=2 * COLUMN + GAP)
     _key(ax, lefts[0], top + 0.16)
     ax.set(xlim=(0, width), ylim=(top + 0.3, 0), title=title)
     ax.axis("off")
@@ -124,8 +124,7 @@ def _head(ax: Axes, sign: str, x: float, y: float, width: float) -> None:
     kind, name, route = HEADS[sign]
     colour = FAMILIES[kind]
     look: dict[str, Any] = {"color": text_on(colour), "va": "center_baseline", "zorder": 4}
-    shape = "round,pad=0,rounding_size=0.06"
-    ax.add_patch(FancyBboxPatch((x, y), width, HEAD, boxstyle=shape, fc=colour, ec=colour))
+    box(ax, x, y, width, HEAD, fc=colour, ec=colour)
     ax.text(
         x + PAD, y + HEAD / 2, "+ >" if sign == "both" else sign, size=19, weight="bold", **look
     )
@@ -135,52 +134,46 @@ def _head(ax: Axes, sign: str, x: float, y: float, width: float) -> None:
 
 
 def _row(
-    ax: Axes,
-    name: str,
-    top: float,
-    columns: Sequence[tuple[float, Sequence[str]]],
-    *,
-    room: float = COLUMN,
+    ax: Axes, name: str, top: float, texts: Mapping[float, str], *, room: float = COLUMN
 ) -> float:
-    """A name, and beside it paragraphs in each column (left end, texts); where the row ends."""
-    ax.plot([EDGE, EDGE + NAME + 2 * COLUMN + GAP], [top - 0.03] * 2, color=GRID, lw=0.7)
-    ax.text(EDGE, top + PAD, name, weight="bold", size=8.4, va="top")
-    ends = [top]
-    for left, texts in columns:
-        y = top + PAD
-        for text in texts:
-            lines = textwrap.wrap(text, int(WRAP * room))
-            ax.text(left, y, "\n".join(lines), size=8, va="top", linespacing=1.4)
-            y += LINE * len(lines)
-        ends.append(y + PAD)
-    return max(ends)
+    """A name, and beside it a text in each column (by its left end); where the row ends."""
+    _begin(ax, name, top)
+    return max(_paragraph(ax, left, top + PAD, text, room) for left, text in texts.items()) + PAD
 
 
 def _claims(
     ax: Axes, top: float, columns: Mapping[float, Sequence[str]], findings: Findings
 ) -> tuple[float, list[str]]:
     """Rows of claims, each with a mark for each kind of text; where they end, and what was said."""
-    ax.plot([EDGE, EDGE + NAME + 2 * COLUMN + GAP], [top - 0.03] * 2, color=GRID, lw=0.7)
-    ax.text(
-        EDGE, top + PAD, "What the\nruns say", weight="bold", size=8.4, va="top", linespacing=1.3
-    )
-    ends, told = [top], []
+    _begin(ax, "What the\nruns say", top)
+    ends, told = [], []
     for left, ids in columns.items():
+        places = {side: left + 0.1 + 0.24 * number for number, side in enumerate(NAMES)}
+        for side, x in places.items():
+            ax.text(x, top + PAD, side, size=6.2, color=MUTED, ha="center", va="top")
         y = top + PAD + 0.17
-        for number, side in enumerate(NAMES):
-            ax.text(left + 0.1 + 0.24 * number, top + PAD, side, size=6.2, color=MUTED, ha="center",
-                    va="top")  # fmt: skip
         for id in ids:
-            sides = findings[id]
-            claim = next(iter(sides.values())).claim.claim
-            lines = textwrap.wrap(claim, int(WRAP * (COLUMN - MARKS)))
-            for number, side in enumerate(NAMES):
-                _mark(ax, left + 0.1 + 0.24 * number, y + 0.07, sides[side].verdict.split()[0])
-            ax.text(left + MARKS, y, "\n".join(lines), size=8, va="top", linespacing=1.4)
-            y += LINE * len(lines) + 0.04
-            told.append(f"{claim} {', '.join(f'{NAMES[s]} {sides[s].verdict}' for s in NAMES)}")
+            words = {side: findings[id][side].verdict for side in NAMES}
+            for side, x in places.items():
+                _mark(ax, x, y + 0.07, words[side].split()[0])
+            claim = next(iter(findings[id].values())).claim.claim
+            y = _paragraph(ax, left + MARKS, y, claim, COLUMN - MARKS) + 0.04
+            told.append(f"{claim} {', '.join(f'{NAMES[s]} {word}' for s, word in words.items())}")
         ends.append(y + PAD)
     return max(ends), told
+
+
+def _begin(ax: Axes, name: str, top: float) -> None:
+    """A line across the page, and the name of what is below it."""
+    ax.plot([EDGE, EDGE + NAME + 2 * COLUMN + GAP], [top - 0.03] * 2, color=GRID, lw=0.7)
+    ax.text(EDGE, top + PAD, name, weight="bold", size=8.4, va="top", linespacing=1.3)
+
+
+def _paragraph(ax: Axes, x: float, y: float, text: str, room: float) -> float:
+    """Lines of text that fit in `room` inches; where they end."""
+    lines = textwrap.wrap(text, int(WRAP * room))
+    ax.text(x, y, "\n".join(lines), size=8, va="top", linespacing=1.4)
+    return y + LINE * len(lines)
 
 
 def _mark(ax: Axes, x: float, y: float, word: str) -> None:

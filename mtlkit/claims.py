@@ -23,7 +23,7 @@ from mtlkit.results import Store
 from mtlkit.statistics import Comparison, compare, holm
 
 __all__ = [
-    "LEAST", "Cell", "Claim", "ClaimError", "Finding", "gather", "judge", "ledger", "read",
+    "LEAST", "Cell", "Claim", "ClaimError", "Finding", "about", "gather", "judge", "ledger", "read",
     "spoken",
 ]  # fmt: skip
 
@@ -230,6 +230,11 @@ def gather(figures: Path, store: Store | None = None) -> list[Item]:
         for item in evidence.load(path)
     ]
     return items if store is None else evidence.renew(items, store)
+
+
+def about(sides: Mapping[str, Finding]) -> Claim:
+    """The claim that findings on several kinds of text are about."""
+    return next(iter(sides.values())).claim
 
 
 def ledger(root: Path, *, world: str = "quick") -> dict[str, dict[str, Finding]]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
+from mtlkit.claims import about
 from mtlkit.diagrams import box
 from mtlkit.figures import FAMILIES, GRID, MUTED, PAPER, canvas, style, text_on
 from mtlkit.labelling import say
@@ -156,7 +157,7 @@ def _claims(
             words = {side: findings[id][side].verdict for side in NAMES}
             for side, x in places.items():
                 _mark(ax, x, y + 0.07, words[side].split()[0])
-            claim = next(iter(findings[id].values())).claim.claim
+            claim = about(findings[id]).claim
             y = _paragraph(ax, left + MARKS, y, claim, COLUMN - MARKS) + 0.04
             told.append(f"{claim} {', '.join(f'{NAMES[s]} {word}' for s, word in words.items())}")
         ends.append(y + PAD)

@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
-from mtlkit.claims import SIDES, Finding
+from mtlkit.claims import SIDES, Finding, about
 from mtlkit.figures import GRID, INK, MUTED, PALETTE, PAPER, canvas, mix, style
 from mtlkit.labelling import say
 
@@ -45,7 +45,7 @@ def chart(findings: Findings, *, ax: Axes | None = None, title: str = "") -> Axe
         ax.text(LEFT + column * (WIDE + GAP), 0.22, name, weight="bold", va="center")
     for number, (id, sides) in enumerate(findings.items()):
         top = 0.45 + STEP * number
-        claim = next(iter(sides.values())).claim.claim
+        claim = about(sides).claim
         ax.plot([0, width], [top - 0.06] * 2, color=GRID, lw=0.7)
         ax.text(0, top + 0.02, textwrap.fill(claim, 58), va="top", size=8, linespacing=1.25)
         for column, side in enumerate(NAMES):
@@ -86,7 +86,7 @@ def table(findings: Findings) -> pd.DataFrame:
     """A row a claim: its text, its verdicts on each kind of text, and the lesson that shows it."""
     rows = []
     for sides in findings.values():
-        claim = next(iter(sides.values())).claim
+        claim = about(sides)
         row = {"claim": claim.claim, **{NAMES[side]: sides[side].verdict for side in NAMES}}
         rows.append({**row, "lesson": claim.lesson})
     return pd.DataFrame(rows)

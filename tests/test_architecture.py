@@ -28,6 +28,7 @@ ROWS = (
         "processes",
         "kernels",
         "policies",
+        "quizzes",
     ),
     (
         "clusters",
@@ -78,7 +79,7 @@ ROWS = (
     ("lab", "quality", "verification"),
     ("pipeline",),
     ("commands",),
-    ("checks", "advice", "runs"),
+    ("checks", "advice", "runs", "quizroom"),
     ("__main__",),
 )
 ROW = {name: number for number, row in enumerate(ROWS) for name in row}

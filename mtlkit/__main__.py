@@ -228,7 +228,8 @@ def _parser() -> argparse.ArgumentParser:
 
     ask = add(
         "quiz", quizroom.quiz, "ask questions about the lessons, those that were missed first", "",
-        "--lesson 04", "--n 5 --seed 3", "--lesson final --export exam.csv\n\n" + quizroom.QUIZ_HELP,
+        "--lesson 04", "--n 5 --seed 3",
+        f"--lesson final --export exam.csv\n\n{quizroom.QUIZ_HELP}",
     )
     ask.add_argument("--lesson", choices=lessons(), help="default: all lessons")
     text = "so many questions (default: all of a lesson, 10 of all lessons; --export: all)"
@@ -236,7 +237,7 @@ def _parser() -> argparse.ArgumentParser:
     ask.add_argument("--seed", type=_whole(0), default=0, metavar="S", help="of the drawing")
     text = "write questions, answers and explanations to OUT.csv or OUT.json"
     ask.add_argument("--export", type=Path, metavar="OUT", help=text)
-    text = "what is kept of your answers (default: runs/quiz.json)"
+    text = "what is kept of your answers (default: in your own state folder)"
     ask.add_argument("--state", type=Path, metavar="FILE", help=text)
 
     text = "measure what the engine does in a second, and what it could"

@@ -6,31 +6,31 @@ import io
 import json
 import random
 import shutil
+import sys
 import textwrap
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mtlkit import quizzes
 from mtlkit.commands import UsageError
 from mtlkit.quizzes import LETTERS, Question
-from mtlkit.results import find_root, write_atomically
+from mtlkit.results import write_atomically
 
 if TYPE_CHECKING:
     from mtlkit.recall import Recall
 
-__all__ = ["QUIZ_HELP", "chosen", "export", "play", "quiz", "tally"]
+__all__ = ["QUIZ_HELP", "by_lot", "export", "in_turn", "play", "quiz", "tally"]
 
 QUIZ_HELP = """\
-A question is answered by its letter; where several options are right, by all of their letters. Then
-you see why your choice is right, or what is wrong with it and what is right instead. Enter q, or end
-the input, to stop: what you have answered is kept.
+A question is answered by its letter; where several options are right, by all of their letters.
+Then you see why your choice is right, or what is wrong with it and what is right instead. Enter q,
+or end the input, to stop: what you have answered is kept.
 
-Which questions come: those that are due again, missed ones first; then new ones, drawn with --seed;
-then those that you know. A question that you miss is due at once, one that you know after a while,
-and the while grows with every time that you know it. The file --state keeps when.
+Which questions come: first those that you missed, and those that you knew some days ago; then new
+ones, by a lot that --seed draws; then those that you know. Each time that you know a question it
+stays away for longer. Your answers are kept on this machine, in the file --state.
 
 --export writes questions with all options and explanations, for a test of your own:
   OUT.csv   a row for each option: id, lesson, question, letter, text, right, why
@@ -39,41 +39,51 @@ and the while grows with every time that you know it. The file --state keeps whe
 
 SOME = 10
 """Questions of one round of the whole bank, unless it is said."""
+PREFIX = "quiz/"
+"""Before a question's id where answers are kept: cards may be in the same file."""
 
 
 def quiz(options: argparse.Namespace) -> int:
     """Ask questions, or write them to a file."""
-    from mtlkit.recall import Recall
-
     if options.lesson is None:
         questions = [each for several in quizzes.bank().values() for each in several]
     else:
         questions = list(quizzes.load(options.lesson))
     if options.export is not None:
         if options.n is not None:
-            questions = chosen(questions, [], n=options.n, seed=options.seed)
+            questions = by_lot(questions, options.seed)[: options.n]
         write_atomically(options.export, export(questions, options.export.suffix))
-        print(f"{len(questions)} questions in {options.export}")
+        print(f"{options.export}: questions: {len(questions)}")
         return 0
+    from mtlkit.recall import Recall  # and its scheduler with it
+
+    recall = Recall(options.state)
     n = options.n or (SOME if options.lesson is None else len(questions))
-    recall = Recall(options.state or find_root() / "runs" / "quiz.json")
-    now = datetime.now(UTC)
-    due = recall.due([each.id for each in questions], now)
-    asked = chosen(questions, due, n=n, seed=options.seed)
+    asked = in_turn(questions, recall, now=datetime.now(UTC), seed=options.seed)[:n]
+    if recall.notice:
+        print(f"mtlkit: {recall.notice}", file=sys.stderr)
     given = play(asked, recall, lambda: datetime.now(UTC))
     print(tally(asked, given))
     return 0
 
 
-def chosen(
-    questions: Sequence[Question], due: Sequence[str], *, n: int, seed: int
+def in_turn(
+    questions: Sequence[Question], recall: "Recall", *, now: datetime, seed: int
 ) -> list[Question]:
-    """`n` of the questions: first those that are due, in their order; then others by lot."""
-    by_id = {each.id: each for each in questions}
-    first = [by_id.pop(id) for id in due if id in by_id]
-    rest = list(by_id.values())
-    random.Random(seed).shuffle(rest)
-    return [*first, *rest][:n]
+    """First what was missed and what is due again, then what is new, then what is known.
+
+    What was missed a moment ago is due in `recall.AGAIN`: for whoever begins another round, now.
+    """
+    from mtlkit.recall import AGAIN
+
+    by_key = {PREFIX + each.id: each for each in by_lot(questions, seed)}
+    keys = [*recall.due(by_key, now + AGAIN), *recall.new(by_key), *by_key]
+    return [by_key[key] for key in dict.fromkeys(keys)]
+
+
+def by_lot(questions: Sequence[Question], seed: int) -> list[Question]:
+    """The questions in the order that this seed draws."""
+    return random.Random(seed).sample(questions, len(questions))
 
 
 def play(
@@ -88,7 +98,7 @@ def play(
         if (letters := _ask(each)) is None:
             break
         given[each.id] = letters == each.right
-        recall.answer(each.id, given[each.id], clock())
+        recall.answer(PREFIX + each.id, given[each.id], clock())
         print(_told(each, letters))
     return given
 

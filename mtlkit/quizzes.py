@@ -20,7 +20,8 @@ import yaml
 from mtlkit import DATA
 
 __all__ = [
-    "LETTERS", "Option", "Question", "QuizError", "bank", "folded", "lessons", "load", "page", "show",
+    "LETTERS", "Option", "Question", "QuizError", "bank", "folded", "lessons", "load", "page",
+    "show",
 ]  # fmt: skip
 
 LETTERS = "abcdef"

@@ -4,18 +4,20 @@ import csv
 import io
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 import yaml
 
-from mtlkit import quizzes, quizroom
+from mtlkit import quizroom, quizzes
 from mtlkit.__main__ import main
 from mtlkit.quizzes import Option, Question
+from mtlkit.recall import Recall
 
 Play = Callable[..., str]
 LESSONS = {"04": 3, "final": 2}
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def question(lesson: str, number: int) -> dict:
@@ -69,7 +71,7 @@ def ids(said: str, lesson: str = "04") -> list[str]:
 
 def test_a_round_with_a_right_and_a_wrong_answer(play: Play) -> None:
     questions = {each.id: each for each in quizzes.load("04")}
-    order = [each.id for each in quizroom.chosen([*questions.values()], [], n=3, seed=5)]
+    order = [each.id for each in quizroom.by_lot([*questions.values()], 5)]
     right = [questions[id].right for id in order]
     wrong = "b" if right[1] != "b" else "c"
     said = play(f"{right[0].upper()})\n{wrong}\n{right[2]}\n", "--lesson", "04", "--seed", 5)
@@ -90,14 +92,53 @@ def test_a_round_with_a_right_and_a_wrong_answer(play: Play) -> None:
 
 
 def test_what_was_missed_comes_first(play: Play) -> None:
-    """In every order that the seed could draw."""
-    play("a\nb\na\n", "--lesson", "04", "--seed", 0)  # whatever comes, one at least is missed
-    questions = quizzes.load("04")
-    first = quizroom.chosen(questions, [], n=3, seed=0)
-    missed = [each.id for each, given in zip(first, "aba", strict=True) if each.right != given]
-    for seed in range(3):
-        said = play("c\n" * len(missed), "--lesson", "04", "--n", len(missed), "--seed", seed)
-        assert set(ids(said)) == set(missed)
+    """In the next round, whatever its seed; then what is new, and last what is known."""
+    known, missed, new = quizroom.by_lot(quizzes.load("04"), 0)
+    wrong = next(letter for letter in "abc" if letter != missed.right)
+    play(f"{known.right}\n{wrong}\n", "--lesson", "04", "--seed", 0)
+    for seed in range(4):
+        assert "No question was answered" in play("", "--lesson", "04", "--seed", seed)
+    said = play(f"{missed.right}\n{new.right}\n{known.right}\n", "--lesson", "04", "--seed", 3)
+    assert ids(said) == [missed.id, new.id, known.id]
+    assert said.endswith("3 of 3\nNone was missed.\n")
+
+
+def test_days_later_what_was_known_is_due_before_what_is_new(tmp_path: Path) -> None:
+    recall, questions = (
+        Recall(tmp_path / "state.json"),
+        [Question(f"04-q{n}", "?", ()) for n in "abcd"],
+    )
+    recall.answer("quiz/04-qb", True, NOW)
+    recall.answer("quiz/04-qd", False, NOW)
+
+    def order(days: float, seed: int) -> list[str]:
+        now = NOW + timedelta(days=days)
+        return [q.id[-1] for q in quizroom.in_turn(questions, recall, now=now, seed=seed)]
+
+    for seed in range(5):
+        new = [q.id[-1] for q in quizroom.by_lot(questions, seed) if q.id[-1] in "ac"]
+        assert order(0, seed) == ["d", *new, "b"]
+        assert order(100, seed) == ["d", "b", *new]
+    assert {tuple(order(0, seed)) for seed in range(5)} == {tuple("dacb"), tuple("dcab")}
+
+
+def test_cards_in_the_same_file_are_left_alone(play: Play, tmp_path: Path) -> None:
+    recall = Recall(tmp_path / "state.json")
+    recall.answer("04-q0", False, NOW)  # not a question: its key has no "quiz/" before it
+    play("a\n", "--lesson", "04")
+    assert recall.summary(["04-q0"], NOW).wrong == 1
+    assert sum(1 for n in range(3) if not recall.new([f"quiz/04-q{n}"])) == 1
+
+
+def test_a_damaged_file_of_answers_is_set_aside(
+    bank: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "state.json").write_text("{")
+    monkeypatch.setattr("sys.stdin", io.StringIO("a\n"))
+    assert main(["quiz", "--state", str(tmp_path / "state.json"), "--n", "1"]) == 0
+    said = capsys.readouterr()
+    assert said.err.startswith("mtlkit: ") and "it was set aside as" in said.err
+    assert "Right, by lesson" in said.out
 
 
 def test_the_end_of_the_input_is_an_end(play: Play) -> None:
@@ -127,17 +168,6 @@ def test_several_right_options_want_all_their_letters(monkeypatch: pytest.Monkey
     )
 
 
-def test_due_questions_come_in_their_order_and_the_rest_by_lot() -> None:
-    questions = [Question(f"04-q{n}", "?", ()) for n in range(9)]
-    due = ["04-q7", "04-q2", "05-q1"]
-    orders = [
-        [each.id for each in quizroom.chosen(questions, due, n=9, seed=seed)] for seed in (1, 1, 2)
-    ]
-    assert orders[0] == orders[1] != orders[2]
-    assert all(order[:2] == due[:2] and len(set(order)) == 9 for order in orders)
-    assert len(quizroom.chosen(questions, due, n=1, seed=0)) == 1
-
-
 def test_scores_stand_by_lesson() -> None:
     questions = [Question(f"{id}-q", "?", ()) for id in ("final", "04", "05")]
     assert quizroom.tally(questions, {"final-q": True, "04-q": True}) == (
@@ -147,15 +177,15 @@ def test_scores_stand_by_lesson() -> None:
 
 def test_questions_as_a_table_and_as_json(play: Play, tmp_path: Path) -> None:
     out = tmp_path / "exam.csv"
-    assert play("", "--export", out) == f"5 questions in {out}\n"
-    rows = list(csv.DictReader(out.open(encoding="utf-8")))
+    assert play("", "--export", out) == f"{out}: questions: 5\n"
+    rows = list(csv.DictReader(io.StringIO(out.read_text(encoding="utf-8"))))
     assert len(rows) == 15
     assert rows[1] == {
         "id": "04-q0", "lesson": "04", "question": "Which, in 04?", "letter": "b",
         "text": "text 1", "right": "false", "why": "why 1 of 04-q0",
     }  # fmt: skip
     out = tmp_path / "exam.json"
-    assert play("", "--export", out, "--lesson", "final", "--n", 1) == f"1 questions in {out}\n"
+    assert play("", "--export", out, "--lesson", "final", "--n", 1) == f"{out}: questions: 1\n"
     (row,) = json.loads(out.read_text(encoding="utf-8"))
     assert row == question("final", int(row["id"][-1]))
     assert not (tmp_path / "state.json").exists()
@@ -177,7 +207,7 @@ def test_help_teaches(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["quiz", "--help"])
     text = capsys.readouterr().out
-    assert "Examples:\n  mtlkit quiz" in text and "missed ones first" in text
+    assert "Examples:\n  mtlkit quiz" in text and "first those that you missed" in text
     with pytest.raises(SystemExit) as stop:
         main(["quiz", "--lesson", "99"])
     assert stop.value.code == 2 and "invalid choice: '99'" in capsys.readouterr().err
@@ -188,18 +218,10 @@ def test_the_whole_bank_can_be_played(
 ) -> None:
     """All right: the letters are taken from the bank, in the order in which they are asked."""
     questions = [each for several in quizzes.bank().values() for each in several]
-    order = quizroom.chosen(questions, [], n=len(questions), seed=1)
-
-    class Kept:
-        def __init__(self) -> None:
-            self.answers: dict[str, bool] = {}
-
-        def answer(self, id: str, right: bool, now: datetime) -> None:
-            self.answers[id] = right
-
-    kept = Kept()
+    order = quizroom.by_lot(questions, 1)
+    recall = Recall(tmp_path / "state.json")
+    monkeypatch.setattr(recall, "_write", lambda known: None)  # written in other tests
     monkeypatch.setattr("sys.stdin", io.StringIO("\n".join(each.right for each in order)))
-    given = quizroom.play(order, kept, lambda: datetime(2026, 1, 1, tzinfo=UTC))  # type: ignore[arg-type]
-    assert given == kept.answers == {each.id: True for each in questions}
-    lines = capsys.readouterr().out.splitlines()
-    assert max(map(len, lines)) <= 90
+    given = quizroom.play(order, recall, lambda: NOW)
+    assert given == {each.id: True for each in questions}
+    assert max(map(len, capsys.readouterr().out.splitlines())) <= 90

@@ -8,9 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from mtlkit import advice, checks, commands, runs
+from mtlkit import advice, checks, commands, quizroom, runs
 from mtlkit.commands import EXIT_FAILED, EXIT_USAGE, UsageError
 from mtlkit.lexicon import DOMAINS
+from mtlkit.quizzes import lessons
 
 __all__ = ["UsageError", "main"]
 
@@ -224,6 +225,20 @@ def _parser() -> argparse.ArgumentParser:
         help="measured on real text with a published encoder (default), or on the embedded world",
     )
     pick.add_argument("--cells", type=Path, metavar="FILE.csv", help="another table of results")
+
+    ask = add(
+        "quiz", quizroom.quiz, "ask questions about the lessons, those that were missed first", "",
+        "--lesson 04", "--n 5 --seed 3",
+        f"--lesson final --export exam.csv\n\n{quizroom.QUIZ_HELP}",
+    )
+    ask.add_argument("--lesson", choices=lessons(), help="default: all lessons")
+    text = "so many questions (default: all of a lesson, 10 of all lessons; --export: all)"
+    ask.add_argument("--n", type=_whole(1), metavar="N", help=text)
+    ask.add_argument("--seed", type=_whole(0), default=0, metavar="S", help="of the drawing")
+    text = "write questions, answers and explanations to OUT.csv or OUT.json"
+    ask.add_argument("--export", type=Path, metavar="OUT", help=text)
+    text = "what is kept of your answers (default: in your own state folder)"
+    ask.add_argument("--state", type=Path, metavar="FILE", help=text)
 
     text = "measure what the engine does in a second, and what it could"
     bench = add("bench", commands.bench, text, "", "--sentences 200 --out try")

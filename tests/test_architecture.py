@@ -29,6 +29,7 @@ ROWS = (
         "kernels",
         "policies",
         "exercises",
+        "quizzes",
     ),
     (
         "clusters",
@@ -42,7 +43,17 @@ ROWS = (
         "affinity",
         "aggregates",
     ),
-    ("valency", "grammar", "examples", "profiles", "coverage", "crossings", "evidence", "choosing"),
+    (
+        "valency",
+        "grammar",
+        "examples",
+        "profiles",
+        "coverage",
+        "crossings",
+        "evidence",
+        "choosing",
+        "recall",
+    ),
     ("discourse", "claims"),
     ("scenes",),
     ("derivation",),
@@ -79,7 +90,7 @@ ROWS = (
     ("lab", "quality", "verification"),
     ("pipeline",),
     ("commands",),
-    ("checks", "advice", "runs"),
+    ("checks", "advice", "runs", "quizroom"),
     ("__main__",),
 )
 ROW = {name: number for number, row in enumerate(ROWS) for name in row}

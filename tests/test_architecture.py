@@ -28,6 +28,7 @@ ROWS = (
         "processes",
         "kernels",
         "policies",
+        "glossary",
     ),
     (
         "clusters",
@@ -41,7 +42,18 @@ ROWS = (
         "affinity",
         "aggregates",
     ),
-    ("valency", "grammar", "examples", "profiles", "coverage", "crossings", "evidence", "choosing"),
+    (
+        "valency",
+        "grammar",
+        "examples",
+        "profiles",
+        "coverage",
+        "crossings",
+        "evidence",
+        "choosing",
+        "recall",
+        "decks",
+    ),
     ("discourse", "claims"),
     ("scenes",),
     ("derivation",),
@@ -78,7 +90,7 @@ ROWS = (
     ("lab", "quality", "verification"),
     ("pipeline",),
     ("commands",),
-    ("checks", "advice", "runs"),
+    ("checks", "advice", "runs", "drills"),
     ("__main__",),
 )
 ROW = {name: number for number, row in enumerate(ROWS) for name in row}

@@ -105,9 +105,10 @@ def _term(name: str, slug: Any, fields: Any) -> Term:
             raise GlossaryError(f"{where}: field {field!r} {problem}")
     if lacking := [field for field in REQUIRED if field not in fields]:
         raise GlossaryError(f"{where}: field {lacking[0]!r} is missing")
-    texts = {field: value.strip() for field, value in fields.items() if field in TEXTS}
-    lists = {field: tuple(value) for field, value in fields.items() if field in LISTS}
-    return Term(slug=slug, **texts, **lists)
+    read: dict[str, Any] = {
+        field: value.strip() if field in TEXTS else tuple(value) for field, value in fields.items()
+    }
+    return Term(slug=slug, **read)
 
 
 def _problem(field: str, value: Any) -> str:

@@ -30,6 +30,7 @@ ROWS = (
         "policies",
         "exercises",
         "quizzes",
+        "glossary",
     ),
     (
         "clusters",
@@ -53,6 +54,7 @@ ROWS = (
         "evidence",
         "choosing",
         "recall",
+        "decks",
     ),
     ("discourse", "claims"),
     ("scenes",),
@@ -91,6 +93,7 @@ ROWS = (
     ("pipeline",),
     ("commands",),
     ("checks", "advice", "runs", "quizroom"),
+    ("checks", "advice", "runs", "drills"),
     ("__main__",),
 )
 ROW = {name: number for number, row in enumerate(ROWS) for name in row}

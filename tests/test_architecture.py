@@ -28,6 +28,7 @@ ROWS = (
         "processes",
         "kernels",
         "policies",
+        "bibliography",
     ),
     (
         "clusters",

@@ -31,6 +31,7 @@ ROWS = (
         "exercises",
         "quizzes",
         "glossary",
+        "bibliography",
     ),
     (
         "clusters",
@@ -55,6 +56,7 @@ ROWS = (
         "choosing",
         "recall",
         "decks",
+        "predictions",
     ),
     ("discourse", "claims"),
     ("scenes",),
@@ -68,7 +70,7 @@ ROWS = (
     ("clauses",),
     ("world", "knobs"),
     ("corpora", "tokenization", "labelling", "reading", "presentation", "decoding"),
-    ("batching", "plots", "choices", "ledgers", "diagrams", "matrices"),
+    ("batching", "plots", "choices", "ledgers", "diagrams", "matrices", "calibration"),
     (
         "charts",
         "infographics",

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from mtlkit import advice, checks, commands, quizroom, runs
+from mtlkit import advice, checks, commands, drills, quizroom, runs
 from mtlkit.commands import EXIT_FAILED, EXIT_USAGE, UsageError
 from mtlkit.lexicon import DOMAINS
 from mtlkit.quizzes import lessons
@@ -239,6 +239,23 @@ def _parser() -> argparse.ArgumentParser:
     ask.add_argument("--export", type=Path, metavar="OUT", help=text)
     text = "what is kept of your answers (default: in your own state folder)"
     ask.add_argument("--state", type=Path, metavar="FILE", help=text)
+
+    text = "learn the terms of the course with flash cards"
+    learn = add(
+        "cards", drills.cards, text, "", "--lesson 04 --new 5", "--lesson 06 --list",
+        f"--export terms.apkg\n\n{drills.CARDS_HELP}",
+    )
+    learn.add_argument("--lesson", metavar="NN", help="only the terms of one lesson")
+    learn.add_argument(
+        "--new", type=_whole(0), default=drills.NEW, metavar="N",
+        help=f"at most N cards that were never asked (default: {drills.NEW})",
+    )
+    learn.add_argument("--state", type=Path, metavar="FILE", help="keep answers in this file")
+    instead = learn.add_mutually_exclusive_group()
+    instead.add_argument("--list", action="store_true", help="print terms and definitions")
+    instead.add_argument(
+        "--export", type=Path, metavar="OUT", help="write OUT.apkg for Anki, or OUT.csv"
+    )
 
     text = "measure what the engine does in a second, and what it could"
     bench = add("bench", commands.bench, text, "", "--sentences 200 --out try")

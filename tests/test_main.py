@@ -28,6 +28,7 @@ QUICK = [
 COMMANDS = (
     "study", "train", "evaluate", "annotate", "bench", "methods", "world", "data", "runs", "claims",
     "choose", "quiz", "verify", "doctor",
+    "choose", "verify", "cards", "doctor",
 )  # fmt: skip
 Answer = Callable[..., str]
 

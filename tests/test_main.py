@@ -27,7 +27,7 @@ QUICK = [
 ]  # fmt: skip
 COMMANDS = (
     "study", "train", "evaluate", "annotate", "bench", "methods", "world", "data", "runs", "claims",
-    "choose", "verify", "doctor",
+    "choose", "verify", "pages", "doctor",
 )  # fmt: skip
 Answer = Callable[..., str]
 

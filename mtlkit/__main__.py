@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from mtlkit import advice, checks, commands, drills, quizroom, runs
+from mtlkit import advice, checks, commands, drills, pages, quizroom, runs
 from mtlkit.commands import EXIT_FAILED, EXIT_USAGE, UsageError
 from mtlkit.lexicon import DOMAINS
 from mtlkit.quizzes import lessons
@@ -275,6 +275,11 @@ def _parser() -> argparse.ArgumentParser:
 
     text = "list what there is to share, draw, weigh and operate with"
     add("methods", commands.methods, text, "")
+
+    text = "write what is generated: the sources as a page, the table of lessons in the README"
+    written = add("pages", pages.pages, text, "", "--check")
+    written.add_argument("--check", action="store_true", help="only say what is out of date")
+
     add("doctor", commands.doctor, "tell what this machine has and what is missing", "")
     # fmt: on
     return parser

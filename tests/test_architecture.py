@@ -70,7 +70,7 @@ ROWS = (
     ("clauses",),
     ("world", "knobs"),
     ("corpora", "tokenization", "labelling", "reading", "presentation", "decoding"),
-    ("batching", "plots", "choices", "ledgers", "diagrams", "matrices", "calibration"),
+    ("batching", "plots", "choices", "ledgers", "diagrams", "matrices", "calibration", "pages"),
     (
         "charts",
         "infographics",

@@ -29,6 +29,7 @@ COMMANDS = (
     "study", "train", "evaluate", "annotate", "bench", "methods", "world", "data", "runs", "claims",
     "choose", "quiz", "verify", "doctor",
     "choose", "verify", "cards", "doctor",
+    "choose", "verify", "pages", "doctor",
 )  # fmt: skip
 Answer = Callable[..., str]
 

@@ -59,6 +59,8 @@ ROWS = (
         "predictions",
     ),
     ("discourse", "claims"),
+    ("valency", "grammar", "examples", "profiles", "coverage", "crossings", "evidence"),
+    ("discourse", "claims", "choosing"),
     ("scenes",),
     ("derivation",),
     ("names",),

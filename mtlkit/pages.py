@@ -143,11 +143,27 @@ def _seconds(root: Path) -> dict[str, float]:
         return {row["lesson"]: float(row["seconds"]) for row in csv.DictReader(lines)}
 
 
+def _glossary(lessons: Mapping[str, str]) -> str:
+    from mtlkit import glossary  # here and below: the other commands do without their parsers
+
+    return glossary.page(lessons)
+
+
+def _quiz(lessons: Mapping[str, str]) -> str:
+    from mtlkit import quizzes
+
+    return quizzes.page()
+
+
 def _bibliography(lessons: Mapping[str, str]) -> str:
-    from mtlkit import bibliography  # here: the other commands do without its parser
+    from mtlkit import bibliography
 
     return bibliography.page()
 
 
-PAGES: dict[str, Callable[[Mapping[str, str]], str]] = {"bibliography": _bibliography}
+PAGES: dict[str, Callable[[Mapping[str, str]], str]] = {
+    "glossary": _glossary,
+    "quiz": _quiz,
+    "bibliography": _bibliography,
+}
 """Name of a page -> its text; it is given the lessons beside it, number to file name."""

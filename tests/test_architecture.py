@@ -41,6 +41,7 @@ ROWS = (
         "verdicts",
         "affinity",
         "aggregates",
+        "sections",
     ),
     ("valency", "grammar", "examples", "profiles", "coverage", "crossings", "evidence", "choosing"),
     ("discourse", "claims"),

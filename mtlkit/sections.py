@@ -122,12 +122,34 @@ def _base(node: ast.expr) -> set[str]:
     return {node.id} if isinstance(node, ast.Name) else set()
 
 
-def _statements(section: Section) -> Iterator[str]:
-    for cell in section.cells:
-        if cell["cell_type"] == "code":
-            text = source(cell)
-            for node in ast.parse(text).body:
-                yield ast.unparse(node)
+def _reads(body: Sequence[ast.stmt], own: set[str]) -> set[str]:
+    """Names that statements read before they bind them; what they bind is added to ``own``.
+
+    What one branch of a condition binds counts inside that branch: the other one may be taken.
+    """
+    found: set[str] = set()
+    for node in body:
+        if isinstance(node, ast.For):
+            found |= uses(ast.unparse(node.iter)) - own
+            own |= binds(ast.unparse(node.target) + " = 0")
+            found |= _reads([*node.body, *node.orelse], own)
+        elif isinstance(node, ast.With):
+            for item in node.items:
+                found |= uses(ast.unparse(item.context_expr)) - own
+                if item.optional_vars:
+                    own |= binds(ast.unparse(item.optional_vars) + " = 0")
+            found |= _reads(node.body, own)
+        elif isinstance(node, ast.If):
+            found |= uses(ast.unparse(node.test)) - own
+            branches = [set(own), set(own)]
+            for branch, lines in zip(branches, (node.body, node.orelse), strict=True):
+                found |= _reads(lines, branch)
+            own |= branches[0] & branches[1]
+        else:
+            text = ast.unparse(node)
+            found |= uses(text) - own
+            own |= binds(text)
+    return found
 
 
 def needs(parts: Sequence[Section]) -> tuple[frozenset[int], ...]:
@@ -140,14 +162,12 @@ def needs(parts: Sequence[Section]) -> tuple[frozenset[int], ...]:
     binders: dict[str, list[int]] = {}
     reads: list[set[str]] = []
     for number, section in enumerate(parts):
-        own: set[str] = set()
-        read: set[str] = set()
-        for statement in _statements(section):
-            read |= uses(statement) - own
-            own |= binds(statement)
-        for name in own:
+        code = [source(cell) for cell in section.cells if cell["cell_type"] == "code"]
+        body = [node for text in code for node in ast.parse(text).body]
+        bound = {name for node in body for name in binds(ast.unparse(node))}
+        for name in bound:
             binders.setdefault(name, []).append(number)
-        reads.append(read)
+        reads.append(_reads(body, set()))
     found = []
     for number, read in enumerate(reads):
         wanted = set()

@@ -70,7 +70,7 @@ class Lab:
         self.store = Store(runs, *([] if alone else [DATA / "results" / profile]))
         self.figures = self.root / "figures" / profile
         self._workers, self._scheduler = workers, scheduler
-        self._rates: dict[tuple[str, str], float] = {}
+        self._rates: dict[tuple[str, str], list[float]] = {}  # a rate a budget
 
     def target(self, task: str) -> Target:
         """What the profile says of a target task."""
@@ -141,25 +141,45 @@ class Lab:
                 "this again trains only these:\n" + "\n".join(f"  {f}" for f in failures)
             )
 
-    def rates(self, cells: Iterable[tuple[str, str]]) -> dict[tuple[str, str], float]:
-        """The encoder's learning rate for each (family, target): the best of the grid on dev.
+    def rates(
+        self, cells: Iterable[tuple[str, str, int | None]]
+    ) -> dict[tuple[str, str, int | None], float]:
+        """The encoder's learning rate for each (family, target, labels): the best of a grid on dev.
 
-        Every family has the same grid for every target, tried with the smallest budget and a seed
-        of its own; a grid of one rate is not tried.
+        Every family has the same grid for every target and every budget of the profile, tried with
+        a seed of its own; a grid of one rate is not tried.  One trial may be a lucky one, so a rate
+        is judged by the mean of its trials with this budget and with the next smaller and larger
+        ones.  Numbers of labels that are no budget (None: all there are) take the nearest one's.
         """
-        wanted = {(family, self.target(task).task) for family, task in cells} - self._rates.keys()
+        cells, budgets = list(cells), self.profile.budgets
+        wanted = {(family, self.target(task).task) for family, task, _ in cells} - self._rates.keys()
         trials = {
-            (cell, rate): self.run(
-                self.route(*cell, self.profile.budgets[0]),
-                target=cell[1],
-                seed=TUNING_SEED,
-                rate=rate,
+            (cell, labels, rate): self.run(
+                self.route(*cell, labels), target=cell[1], seed=TUNING_SEED, rate=rate
             )
             for cell in sorted(wanted)
+            for labels in budgets
             for rate in self.profile.rates
         }
-        self._rates |= self.choose(trials, title="learning rates")
-        return self._rates
+        if len(self.profile.rates) > 1 and trials:
+            self.complete(trials.values(), title="learning rates")
+        for cell in wanted:
+            self._rates[cell] = self._best_rates(
+                [[trials[cell, labels, rate] for rate in self.profile.rates] for labels in budgets]
+            )
+        nearest = {
+            labels: int(np.argmin(np.abs(np.log(budgets) - np.log(labels or max(budgets)))))
+            for _, _, labels in cells
+        }
+        return {(f, t, labels): self._rates[f, t][nearest[labels]] for f, t, labels in cells}
+
+    def _best_rates(self, trials: Sequence[Sequence[Run]]) -> list[float]:
+        """For each row (a budget) of trials, a column a rate: the best rate; the first of equals."""
+        if len(self.profile.rates) == 1:
+            return [self.profile.rates[0]] * len(trials)
+        scores = np.array([[self._dev(run, run.recipe.target or "") for run in r] for r in trials])
+        means = [scores[max(0, i - 1) : i + 2].mean(axis=0) for i in range(len(scores))]
+        return [self.profile.rates[int(np.argmax(mean))] for mean in means]
 
     def choose(
         self, trials: Mapping[tuple[_Cell, _Setting], Run], *, title: str = "trials"
@@ -196,17 +216,16 @@ class Lab:
         """
         targets = [t.task for t in self.profile.targets] if targets is None else targets
         budgets = self.profile.budgets if budgets is None else budgets
-        cells = [(f, t) for f in families for t in targets]
+        cells = [(f, t, n) for f in families for t in targets for n in budgets]
         rates = self.rates(cells)
         runs = {
             (family, task, labels, seed): self.run(
                 self.route(family, task, labels),
                 target=task,
                 seed=seed,
-                rate=rates[family, task],
+                rate=rates[family, task, labels],
             )
-            for family, task in cells
-            for labels in budgets
+            for family, task, labels in cells
             for seed in (self.profile.seeds if seeds is None else seeds)
         }
         # Seed by seed: what an interruption leaves is whole for the first seeds.

@@ -88,15 +88,25 @@ def test_what_a_profile_does_not_have_is_said(lab: Lab) -> None:
         lab.route("both", "ner", 8)
 
 
-def test_the_learning_rate_is_the_best_on_dev(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    dev = {("single", 1e-4): 0.7, ("single", 3e-3): 0.4, ("joint", 1e-4): 0.2, ("joint", 3e-3): 0.3}
+def test_a_rate_is_the_best_on_dev_around_its_budget(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab.profile = dataclasses.replace(TINY, budgets=(8, 20, 50, 120))
+    # The one good trial of the large rate at 20 is luck: its neighbours speak against it.
+    dev = {
+        ("single", 1e-4): {8: 0.5, 20: 0.5, 50: 0.5, 120: 0.5},
+        ("single", 3e-3): {8: 0.1, 20: 0.7, 50: 0.2, 120: 0.9},
+        ("joint", 1e-4): dict.fromkeys((8, 20, 50, 120), 0.2),
+        ("joint", 3e-3): dict.fromkeys((8, 20, 50, 120), 0.2),
+    }
     asked: list[Run] = []
 
     def invent(runs: Iterable[Run], store: Store, **_: Any) -> list[Failure]:
         for run in runs:
             asked.append(run)
             family = "joint" if "+" in str(run.route) else "single"
-            score = {"ner": {"f1": dev[family, run.recipe.encoder_lr]}}
+            goal = next(task for task in run.route.stages[-1].tasks if task.name == "ner")
+            score = {"ner": {"f1": dev[family, run.recipe.encoder_lr][goal.labels or 0]}}
             store.save({
                 "id": run.id, "run": run.to_json(), "counts": {}, "history": [], "ledger": {},
                 "scores": {"dev": score, "test": {"ner": {"f1": 1 - score["ner"]["f1"]}}},
@@ -105,21 +115,23 @@ def test_the_learning_rate_is_the_best_on_dev(lab: Lab, monkeypatch: pytest.Monk
         return []
 
     monkeypatch.setattr(labs, "complete", invent)
-    rates = lab.rates([("single", "ner"), ("joint", "ner"), ("single", "ner")])
-    assert rates == {("single", "ner"): 1e-4, ("joint", "ner"): 3e-3}
+    asks = [("single", "ner", labels) for labels in (8, 20, 50, 120, 90, None)]
+    rates = lab.rates(iter([*asks, ("joint", "ner", 8), asks[0]]))
+    # Means around each budget, large rate: .4 .33 .6 .55; small rate: .5 everywhere.
+    chosen = [1e-4, 1e-4, 3e-3, 3e-3, 3e-3, 3e-3]
+    assert rates == {**dict(zip(asks, chosen, strict=True)), ("joint", "ner", 8): 1e-4}
     assert {run.seed for run in asked} == {TUNING_SEED}
     assert {run.recipe.target for run in asked} == {"ner"}
-    assert {run.route.stages[-1].tasks[-1].labels for run in asked} == {TINY.budgets[0]}
     count = len(asked)
-    assert count == 4
-    lab.rates([("joint", "ner")])
+    assert count == 2 * 4 * 2
+    lab.rates([("joint", "ner", 20)])
     assert len(asked) == count, "what is known is asked again"
 
 
 def test_a_grid_of_one_rate_is_not_tried(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     lab.profile = dataclasses.replace(TINY, rates=(2e-3,))
     monkeypatch.setattr(lab, "complete", lambda *_, **__: pytest.fail("something was trained"))
-    assert lab.rates([("single", "ner")]) == {("single", "ner"): 2e-3}
+    assert lab.rates([("single", "ner", 8)]) == {("single", "ner", 8): 2e-3}
 
 
 def test_the_first_of_equal_settings_is_chosen(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -168,8 +180,8 @@ def test_every_target_has_a_rate_of_its_own(lab: Lab, monkeypatch: pytest.Monkey
     monkeypatch.setattr(
         lab, "_dev", lambda run, task: float(run.recipe.encoder_lr == best[run.recipe.target])
     )
-    rates = lab.rates([("single", "ner"), ("single", "dep")])
-    assert rates == {("single", "ner"): 1e-4, ("single", "dep"): 3e-3}
+    rates = lab.rates([("single", "ner", 8), ("single", "dep", 8)])
+    assert rates == {("single", "ner", 8): 1e-4, ("single", "dep", 8): 3e-3}
 
 
 def test_head_to_head_is_a_row_a_run(lab: Lab) -> None:
@@ -188,7 +200,7 @@ def test_head_to_head_is_a_row_a_run(lab: Lab) -> None:
         record = lab.store.load(row.id)
         assert row.score == record["scores"]["test"]["ner"]["f1"]
         assert record["run"]["route"] == row.route == str(lab.route(row.family, "ner", 8))
-        rate = lab.rates([(row.family, "ner")])[row.family, "ner"]
+        rate = lab.rates([(row.family, "ner", 8)])[row.family, "ner", 8]
         assert record["run"]["recipe"]["encoder_lr"] == rate
     # The same question again trains nothing; another budget asks for other runs only.
     ids = set(lab.store.ids())

@@ -29,6 +29,7 @@ ROWS = (
         "kernels",
         "policies",
         "exercises",
+        "lessonplans",
     ),
     (
         "clusters",

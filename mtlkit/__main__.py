@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from mtlkit import advice, checks, commands, drills, pages, quizroom, runs
+from mtlkit import advice, checks, commands, drills, pages, quizroom, runs, teaching
 from mtlkit.commands import EXIT_FAILED, EXIT_USAGE, UsageError
 from mtlkit.lexicon import DOMAINS
 from mtlkit.quizzes import lessons
@@ -255,6 +255,43 @@ def _parser() -> argparse.ArgumentParser:
     instead.add_argument("--list", action="store_true", help="print terms and definitions")
     instead.add_argument(
         "--export", type=Path, metavar="OUT", help="write OUT.apkg for Anki, or OUT.csv"
+
+    text = "make an edition of the lessons, for students or for instructors"
+    student = add(
+        "student", teaching.student, text, "handout", "handout --only 03 --minutes 50",
+        "notes --instructor --slides\n\n" + teaching.STUDENT_HELP,
+    )
+    student.add_argument("out", type=Path, metavar="OUT", help="a folder, new or empty")
+    student.add_argument(
+        "--instructor", action="store_true", help="with solutions and notes, for whoever teaches"
+    )
+    student.add_argument("--only", nargs="+", **several, metavar="NN", help="only these lessons")
+    student.add_argument(
+        "--minutes", type=_whole(1), metavar="M",
+        help="cut each lesson to M minutes in class: by priority, and so that its code still runs",
+    )
+    student.add_argument("--nbgrader", action="store_true", help="add the metadata of nbgrader")
+    student.add_argument("--slides", action="store_true", help="also as slides, in OUT/slides")
+    student.add_argument(
+        "--profile", default="quick", choices=PROFILES[:2],
+        help="in which the lessons run; smoke has no outputs",
+    )
+
+    text = "one comparison, a seed a student: run one, or pool them all"
+    room = add(
+        "classroom", teaching.classroom, text, "run --seed 3 --out 3.json",
+        "pool *.json --out class.svg\n\n" + teaching.CLASSROOM_HELP,
+    )
+    room.add_argument("action", choices=("run", "pool"))
+    room.add_argument("files", nargs="*", metavar="FILE.json", help="for pool: what run wrote")
+    room.add_argument("--seed", type=_whole(0), metavar="N", help="for run: a student's own")
+    room.add_argument(
+        "--profile", default="quick", choices=PROFILES[:2],
+        help="for run; all students the same; smoke tests that it works",
+    )
+    room.add_argument(
+        "--out", type=Path, metavar="PATH",
+        help="for run: FILE.json; for pool: FIGURE.svg, and a .png beside it",
     )
 
     text = "measure what the engine does in a second, and what it could"

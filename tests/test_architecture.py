@@ -32,6 +32,7 @@ ROWS = (
         "quizzes",
         "glossary",
         "bibliography",
+        "lessonplans",
     ),
     (
         "clusters",
@@ -44,6 +45,8 @@ ROWS = (
         "verdicts",
         "affinity",
         "aggregates",
+        "sections",
+        "assignments",
     ),
     (
         "valency",
@@ -61,6 +64,9 @@ ROWS = (
     ("discourse", "claims"),
     ("valency", "grammar", "examples", "profiles", "coverage", "crossings", "evidence"),
     ("discourse", "claims", "choosing"),
+        "editions",
+    ),
+    ("discourse", "claims", "handouts"),
     ("scenes",),
     ("derivation",),
     ("names",),
@@ -94,10 +100,11 @@ ROWS = (
     ("study", "benchmark"),
     ("sweeps", "overhead"),
     ("lab", "quality", "verification"),
-    ("pipeline",),
+    ("pipeline", "classroom"),
     ("commands",),
     ("checks", "advice", "runs", "quizroom"),
     ("checks", "advice", "runs", "drills"),
+    ("checks", "advice", "runs", "teaching"),
     ("__main__",),
 )
 ROW = {name: number for number, row in enumerate(ROWS) for name in row}

@@ -54,6 +54,12 @@ class Claim:
     factors: tuple[str, ...]
     revise: str
 
+    @property
+    def smallest(self) -> str:
+        """The margin with its unit: ``1 point``, ``0.18 log ratio``."""
+        unit = "point" if (self.margin, self.unit) == (1, "points") else self.unit
+        return f"{self.margin:g} {unit}"
+
 
 def read(path: Path = DATA / "claims.yaml") -> tuple[str, dict[str, Claim]]:
     """The decision rule, and the claims by their ids.  `ClaimError` for a damaged file."""

@@ -105,6 +105,8 @@ def test_a_seed_that_comes_twice_is_refused() -> None:
 def test_the_ledger_is_whole() -> None:
     rule, every = read()
     assert len(every) == 16 and "Holm" in rule
+    assert every["few_labels"].smallest == "1 point"
+    assert every["choosing"].smallest == "0.5 points"
     for claim in every.values():
         assert claim.margin > 0 and len(claim.lesson) == 2 and claim.statistic and claim.revise
 

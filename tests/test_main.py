@@ -127,7 +127,7 @@ def test_claims_says_what_is_found_and_what_is_missing(
     assert f"real: some claims have no runs yet; to make them:\n  {todo}" in said
     assert main(["claims", "size_rule"]) == 0
     said = capsys.readouterr().out
-    assert "  margin      1 points\n" in said and "no runs yet" not in said
+    assert "  margin      1 point\n" in said and "no runs yet" not in said
     rows = [line.split() for line in said.splitlines() if line.startswith("    smaller")]
     assert [row[-1] for row in rows] == ["for", "against"]
     assert rows[0][6:10] == ["5", "5.20", "5.00", "5.40"]

@@ -65,6 +65,7 @@ ROWS = (
         "surgery",
         "costs",
         "overlap",
+        "perceptrons",
         "sampling",
     ),
     ("encoders",),

@@ -71,9 +71,15 @@ class Perceptrons(nn.Module):
             _Layer(a, b, f"layer {at}", self.seeds, gain=6.0)
             for at, (a, b) in enumerate(zip(sizes, widths, strict=False))
         )
-        self.heads = nn.ModuleDict(
-            {name: _Layer(sizes[-1], outputs, name, self.seeds) for name, outputs in heads.items()}
+        self._names = tuple(heads)
+        self._heads = nn.ModuleList(
+            _Layer(sizes[-1], outputs, name, self.seeds) for name, outputs in heads.items()
         )
+
+    @property
+    def heads(self) -> dict[str, nn.Module]:
+        """The head of each task, by the task's name, which may be any text."""
+        return dict(zip(self._names, self._heads, strict=True))
 
     def states(
         self, inputs: Float[Tensor, "network example feature"]

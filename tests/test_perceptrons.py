@@ -81,6 +81,13 @@ def test_initial_weights_depend_on_the_seed_alone() -> None:
     assert not wide.trunk[0].bias.any()
 
 
+@pytest.mark.parametrize("name", ["values", "5.9", "low pixels", ""])
+def test_a_task_may_have_any_name(name: str) -> None:
+    task = some("numbers", name)
+    networks = follow([[task]], seeds=SEEDS, widths=(4,), updates=[1], rates=[0.01])
+    assert networks(task.inputs, name).shape == (3, 12, 2)
+
+
 def test_a_head_without_a_task_stays_as_it_is() -> None:
     networks = Perceptrons(5, (7,), {"a": 3, "b": 2}, SEEDS)
     before = copy.deepcopy(networks)

@@ -153,11 +153,13 @@ def train(
     # A head without a task here has no gradient, and stays as it is.
     used = [*networks.trunk.parameters()]
     used += [p for task in tasks for p in networks.heads[task.name].parameters()]
+    batches = [_drawn(task, batch, updates, draws) for task in tasks]
     moments = [(torch.zeros_like(p), torch.zeros_like(p)) for p in used]
     for update in range(1, updates + 1):
         loss = torch.zeros(())
-        for task in tasks:
-            loss = loss + task.weight * _loss(networks, task, *_batch(task, batch, draws))
+        for task, rows in zip(tasks, batches, strict=True):
+            now = None if rows is None else rows[update - 1]
+            loss = loss + task.weight * _loss(networks, task, now, draws)
         gradients = torch.autograd.grad(loss, used)
         with torch.no_grad():
             for p, g, (mean, square) in zip(used, gradients, moments, strict=True):
@@ -225,37 +227,46 @@ def score(networks: Perceptrons, task: Task) -> NDArray[np.float64]:
     return found.numpy().astype(np.float64)
 
 
-def _batch(
-    task: Task, size: int, draws: Sequence[np.random.Generator]
-) -> tuple[Tensor, Tensor | None]:
-    """Inputs and targets of one update, drawn for each network by itself."""
+def _drawn(
+    task: Task, size: int, updates: int, draws: Sequence[np.random.Generator]
+) -> Tensor | None:
+    """Which examples each batch has, ``[update, network, example]``; None is all of them."""
+    examples = task.inputs.shape[1]
+    if examples <= size:
+        return None
+    rows = [draw.integers(0, examples, (updates, size)) for draw in draws]
+    return torch.from_numpy(np.stack(rows, 1))
+
+
+def _hide(inputs: Tensor, draws: Sequence[np.random.Generator]) -> tuple[Tensor, Tensor]:
+    """Inputs of which a part is zero, and where."""
+    shape = inputs.shape[1:]
+    drawn = np.stack([draw.random(shape, dtype=np.float32) for draw in draws])
+    covered = torch.from_numpy(drawn < HIDDEN)
+    return inputs.masked_fill(covered, 0.0), covered
+
+
+def _loss(
+    networks: Perceptrons,
+    task: Task,
+    rows: Tensor | None,
+    draws: Sequence[np.random.Generator],
+) -> Tensor:
+    """The sum over networks of each one's mean loss, on the examples `rows` or on all."""
     inputs, targets = task.inputs, task.targets
-    networks, examples = inputs.shape[:2]
-    if examples > size:
-        rows = torch.from_numpy(np.stack([draw.integers(0, examples, size) for draw in draws]))
-        at = torch.arange(networks)[:, None]
+    each = len(networks.seeds)
+    if rows is not None:
+        at = torch.arange(each)[:, None]
         inputs, targets = inputs[at, rows], None if targets is None else targets[at, rows]
     if task.kind == "hidden":
-        covered = torch.from_numpy(
-            np.stack([draw.random(inputs.shape[1:], dtype=np.float32) for draw in draws]) < HIDDEN
-        )
-        # What was not covered is no question: not-a-number marks it for the loss.
-        targets = inputs.where(covered, torch.nan)
-        inputs = inputs.masked_fill(covered, 0.0)
-    return inputs, targets
-
-
-def _loss(networks: Perceptrons, task: Task, inputs: Tensor, targets: Tensor | None) -> Tensor:
-    """The sum over networks of each one's mean loss."""
+        shown, covered = _hide(inputs, draws)
+        wrong = (networks(shown, task.name) - inputs).square() * covered
+        # Not as many are covered in each network.
+        return (wrong.sum((1, 2)) / covered.sum((1, 2)).clamp(min=1)).sum()
     answers = networks(inputs, task.name)
     assert targets is not None
-    each = len(networks.seeds)
     if task.kind == "class":
         return each * F.cross_entropy(answers.flatten(0, 1), targets.flatten())
     if task.kind == "labels":
         return each * F.binary_cross_entropy_with_logits(answers, targets)
-    if task.kind == "numbers":
-        return each * F.mse_loss(answers, targets)
-    asked = ~targets.isnan()  # not as many in each network
-    wrong = (answers - targets.where(asked, 0.0)).square() * asked
-    return (wrong.sum((1, 2)) / asked.sum((1, 2)).clamp(min=1)).sum()
+    return each * F.mse_loss(answers, targets)

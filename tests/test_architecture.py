@@ -89,6 +89,7 @@ ROWS = (
         "surgery",
         "costs",
         "overlap",
+        "perceptrons",
         "sampling",
     ),
     ("encoders",),

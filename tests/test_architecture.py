@@ -17,6 +17,7 @@ EXECUTED = [*NOTEBOOKS, *sorted((ROOT / "notebooks" / "full").glob("*.ipynb"))]
 
 # A row imports only from rows above it; modules of one row never import each other.
 ROWS = (
+    ("own",),
     (
         "conllu",
         "metrics",
@@ -28,6 +29,7 @@ ROWS = (
         "processes",
         "kernels",
         "policies",
+        "treebanks",
     ),
     (
         "clusters",
@@ -37,14 +39,15 @@ ROWS = (
         "figures",
         "entities",
         "prose",
+        "sheets",
         "verdicts",
         "affinity",
         "aggregates",
     ),
     ("valency", "grammar", "examples", "profiles", "coverage", "crossings", "evidence", "choosing"),
-    ("discourse", "claims"),
-    ("scenes",),
-    ("derivation",),
+    ("discourse", "claims", "gold"),
+    ("scenes", "holdings"),
+    ("derivation", "registry"),
     ("names",),
     ("adjectives",),
     ("adverbs",),
@@ -78,7 +81,7 @@ ROWS = (
     ("lab", "quality", "verification"),
     ("pipeline",),
     ("commands",),
-    ("checks", "advice", "runs"),
+    ("checks", "advice", "runs", "catalogue"),
     ("__main__",),
 )
 ROW = {name: number for number, row in enumerate(ROWS) for name in row}
@@ -137,7 +140,7 @@ def test_an_import_is_seen_however_it_is_written(line: str) -> None:
 
 
 def test_modules_of_one_row_may_not_import_each_other() -> None:
-    assert offences("metrics", "import mtlkit.routes") == ["metrics (row 0) imports routes (row 0)"]
+    assert offences("metrics", "import mtlkit.routes") == ["metrics (row 1) imports routes (row 1)"]
 
 
 def test_each_module_stands_in_exactly_one_row() -> None:

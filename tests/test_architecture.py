@@ -257,7 +257,7 @@ def test_the_kept_world_depends_on_all_the_source_that_makes_it() -> None:
     """Else a change of that source would leave sentences of the old one in the cache."""
     from mtlkit.corpora import _MAKERS
 
-    makes, to_read = {"corpora", "examples", "conllu"}, ["world"]
+    makes, to_read = {"corpora", "gold", "examples", "conllu"}, ["world"]
     while to_read:
         name = to_read.pop()
         if name not in makes:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from mtlkit import advice, checks, commands, drills, pages, quizroom, runs, teaching
+from mtlkit import advice, catalogue, checks, commands, drills, pages, quizroom, runs, teaching
 from mtlkit.commands import EXIT_FAILED, EXIT_USAGE, UsageError
 from mtlkit.lexicon import DOMAINS
 from mtlkit.quizzes import lessons
@@ -176,10 +176,17 @@ def _parser() -> argparse.ArgumentParser:
     text = "share of nouns and names whose class in MISC is their own, as in aux[relatedness=R]"
     world.add_argument("--relatedness", type=_share, default=1.0, metavar="R", help=text)
 
-    text = "list, fetch or check corpora"
-    data = add("data", commands.data, text, "list", "fetch gum", "check gum ewt")
-    data.add_argument("action", choices=("list", "fetch", "check"))
-    data.add_argument("corpora", nargs="*", metavar="CORPUS", help="default: all")
+    data = add(
+        "data", catalogue.data, "list, fetch or check corpora, add or remove your own", "list",
+        "fetch gum", "check gum ewt", "add reviews reviews.csv --text-column review",
+        "add mine train.conllu --dev dev.conllu --test test.conllu",
+        f"add german ud:de_gsd\n\n{catalogue.DATA_HELP}",
+    )
+    data.add_argument("action", choices=("list", "fetch", "check", *catalogue.OWN))
+    text = "default: all; for add: NAME PLACE, a file, a folder or ud:CODE"
+    data.add_argument("corpora", nargs="*", metavar="CORPUS", help=text)
+    for flag, name, text in catalogue.FLAGS:
+        data.add_argument(flag, metavar=name, help=f"for add: {text}")
 
     text = "look at finished runs, and take their results elsewhere"
     done = add(

@@ -258,17 +258,21 @@ def data(options: argparse.Namespace) -> int:
 
 
 def _print_corpora(names: list[str]) -> None:
-    from mtlkit import corpora, sources
+    from mtlkit import corpora, own, sources
 
-    rows = [("corpus", "tasks", "files", "MB", "state")]
+    rows, mine = [("corpus", "tasks", "files", "MB", "state")], own.tables().keys()
     for row in corpora.listing().set_index("corpus").loc[names].itertuples():
         state = "here" if row.files == row.present else f"to get it: mtlkit data fetch {row.Index}"
+        if row.Index in mine:
+            state = "your own" + (row.files > row.present) * f"; see: mtlkit data check {row.Index}"
         files = f"{row.present}/{row.files}" if row.files else "none"
         rows.append((row.Index, row.tasks, files, str(row.megabytes), state))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for cells in rows:
         print("  ".join(map(str.ljust, cells, widths)).rstrip())
     print(f"in {sources.cache_folder()}")
+    if mine:
+        print(f"your own in {own.folder()}")
 
 
 def claims(options: argparse.Namespace) -> int:

@@ -417,7 +417,7 @@ def test_what_cannot_be_trained_is_said_and_leaves_nothing(
         (["study", "--only"], "argument --only: expected at least one argument"),
         (["data", "list", "gun"], "mtlkit: unknown corpus 'gun'; did you mean gum?"),
         (["data", "fetch", "nothing"], "mtlkit: unknown corpus 'nothing'; there are: world, gum"),
-        (["data", "delete"], "invalid choice: 'delete' (choose from 'list', 'fetch', 'check')"),
+        (["data", "delete"], "invalid choice: 'delete' (choose from 'list', 'fetch', 'check', "),
         (["runs", "show"], "mtlkit: no id given: `mtlkit runs list --profile quick` has the ids"),
         (["runs", "show", "zz"], "mtlkit: 0 runs begin with 'zz': `mtlkit runs list --profile"),
         (["evaluate", "model"], "the following arguments are required: FILE.conllu"),

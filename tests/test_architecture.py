@@ -53,7 +53,7 @@ ROWS = (
     ("narration",),
     ("clauses",),
     ("world", "knobs"),
-    ("corpora", "tokenization", "labelling", "reading", "presentation", "decoding"),
+    ("corpora", "tokenization", "labelling", "reading", "presentation", "decoding", "symptoms"),
     ("batching", "plots", "choices", "ledgers", "diagrams", "matrices"),
     (
         "charts",
@@ -76,7 +76,7 @@ ROWS = (
     ("study", "benchmark"),
     ("sweeps", "overhead"),
     ("lab", "quality", "verification"),
-    ("pipeline",),
+    ("clinic", "pipeline"),
     ("commands",),
     ("checks", "advice", "runs"),
     ("__main__",),

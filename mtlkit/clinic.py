@@ -24,7 +24,7 @@ from mtlkit.symptoms import copied, known
 
 __all__ = ["FACTORS", "Arm", "ClinicError", "Ward", "arms", "paired", "rates", "treated"]
 
-FACTORS = (1, 3, 10)
+FACTORS = (0.1, 1, 3)
 """What the recipe's learning rates, of encoder and heads, are multiplied by in case 5."""
 
 SIZES: dict[str, dict[str, int]] = {
@@ -203,6 +203,15 @@ class Ward:
         one, other = (rows[rows["arm"] == arm] for arm in (a, b))
         return self.lab.compare(one, other, score=score)
 
+    def treat(
+        self, frame: pd.DataFrame, cured: str, sick: str, *, task: str, score: str = "points"
+    ) -> tuple[Comparison, str]:
+        """What the arm ``cured`` has over the arm ``sick`` on a task, and the words for it."""
+        found = self.compare(frame, cured, sick, task=task, score=score)
+        means = frame[frame["task"] == task].groupby("arm")[score].mean()
+        levels = float(means[sick]), float(means[cured])
+        return found, treated(found, f"*{cured}*", f"*{sick}*", levels=levels)
+
     def leak(self) -> pd.DataFrame:
         """Case 1: one row a seed, the scores (points of span F1) of a test set with copies in it.
 
@@ -259,9 +268,21 @@ def _counts(answers: Sequence[Any], examples: Sequence[Example]) -> list[metrics
     return [metrics.span_counts(example.labels["ner"], answer) for example, answer in pairs]
 
 
-def treated(comparison: Comparison, cured: str, sick: str, *, unit: str = "points") -> str:
-    """What a treatment did, in Markdown; ``comparison`` is cured minus sick, more is better."""
+def treated(
+    comparison: Comparison,
+    cured: str,
+    sick: str,
+    *,
+    levels: tuple[float, float] | None = None,
+    unit: str = "points",
+) -> str:
+    """What a treatment did, in Markdown; ``comparison`` is cured minus sick, more is better.
+
+    ``levels``: the mean scores before and after.
+    """
     text = verdicts.sentence(comparison, cured, sick, unit=unit)
+    if levels is not None:
+        text = f"Before {levels[0]:.1f}, after {levels[1]:.1f} ({unit}). {text}"
     return {
         "higher": f"{text} **The treatment works here.**",
         "lower": f"{text} **The treatment does harm here.**",

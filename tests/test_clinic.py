@@ -40,6 +40,8 @@ def test_a_treatment_is_said_to_work_only_if_its_interval_says_so(
 ) -> None:
     text = clinic.treated(Comparison((low + high) / 2, low, high, 0.06, 5), "cured", "sick")
     assert said in text
+    levels = clinic.treated(Comparison(0, -1, 1, 1, 5), "cured", "sick", levels=(4.56, 23.7))
+    assert levels.startswith("Before 4.6, after 23.7 (points). cured against sick is **undecided**")
 
 
 def test_pairs_are_compared_place_by_place() -> None:

@@ -86,6 +86,8 @@ ROWS = (
     ("world", "knobs"),
     ("corpora", "tokenization", "labelling", "reading", "presentation", "decoding"),
     ("batching", "plots", "choices", "ledgers", "diagrams", "matrices", "calibration", "pages"),
+    ("corpora", "tokenization", "labelling", "reading", "presentation", "decoding", "symptoms"),
+    ("batching", "plots", "choices", "ledgers", "diagrams", "matrices"),
     (
         "charts",
         "infographics",
@@ -109,6 +111,7 @@ ROWS = (
     ("sweeps", "overhead"),
     ("lab", "quality", "verification"),
     ("pipeline", "classroom"),
+    ("clinic", "pipeline"),
     ("commands",),
     ("checks", "advice", "runs", "quizroom"),
     ("checks", "advice", "runs", "drills"),

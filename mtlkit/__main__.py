@@ -262,6 +262,7 @@ def _parser() -> argparse.ArgumentParser:
     instead.add_argument("--list", action="store_true", help="print terms and definitions")
     instead.add_argument(
         "--export", type=Path, metavar="OUT", help="write OUT.apkg for Anki, or OUT.csv"
+    )
 
     text = "make an edition of the lessons, for students or for instructors"
     student = add(

@@ -70,7 +70,7 @@ def classroom(options: Any) -> int:
         raise UsageError("name the files, as in `pool *.json --out figure.svg`")
     results = [room.load(Path(file)) for file in options.files]
     pooled = room.pool(results)
-    print(room.sentence(pooled, results[0].experiment))
+    print(room.sentence(pooled, results[0].experiment).replace("**", ""))  # Markdown
     if options.out is not None:
         room.draw(results, options.out)
         print(f"figure: {options.out}")

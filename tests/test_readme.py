@@ -25,6 +25,8 @@ NOT_RUN = {
     'mtlkit train "scratch > mlm@text" --recipe mlm_updates=12000 mlm_tokens=2048 mlm_rate=0.2 '
     "--out mine": "trains for an hour and more on real text",
     "mtlkit study --profile full --workers 2": "trains for hours",
+    "mtlkit student handout": "works in a copy of the project; its own test makes one",
+    "mtlkit student notes --instructor --slides": "as the one before",
 }
 
 

@@ -108,6 +108,20 @@ def test_lessons_are_those_that_exist() -> None:
     assert linked == [[name] for name in existing]
 
 
+def test_the_ledger_is_what_the_published_evidence_says() -> None:
+    from mtlkit import claims, ledgers
+
+    evidence = {
+        side: claims.gather(ROOT / "figures" / profile) for side, profile in claims.SIDES.items()
+    }
+    found = {
+        id: {side: claims.judge(claim, items) for side, items in evidence.items()}
+        for id, claim in claims.read()[1].items()
+    }
+    assert all(mark in README for mark in ledgers.MARKS)
+    assert ledgers.front_page(README, found) == README, "mtlkit study --publish renews it"
+
+
 def test_the_pretrained_start_does_more_than_support() -> None:
     table = ROOT / "figures" / "full" / "tables" / "09_head_to_head.csv"
     with table.open(encoding="utf-8", newline="") as lines:

@@ -152,7 +152,9 @@ class Lab:
         ones.  Numbers of labels that are no budget (None: all there are) take the nearest one's.
         """
         cells, budgets = list(cells), self.profile.budgets
-        wanted = {(family, self.target(task).task) for family, task, _ in cells} - self._rates.keys()
+        wanted = {
+            (family, self.target(task).task) for family, task, _ in cells
+        } - self._rates.keys()
         trials = {
             (cell, labels, rate): self.run(
                 self.route(*cell, labels), target=cell[1], seed=TUNING_SEED, rate=rate

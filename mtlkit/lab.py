@@ -176,7 +176,7 @@ class Lab:
         return {(f, t, labels): self._rates[f, t][nearest[labels]] for f, t, labels in cells}
 
     def _best_rates(self, trials: Sequence[Sequence[Run]]) -> list[float]:
-        """For each row (a budget) of trials, a column a rate: the best rate; the first of equals."""
+        """The best rate for each row of trials (a budget; a column a rate), the first of equals."""
         if len(self.profile.rates) == 1:
             return [self.profile.rates[0]] * len(trials)
         scores = np.array([[self._dev(run, run.recipe.target or "") for run in r] for r in trials])

@@ -8,9 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from mtlkit import advice, checks, commands, runs, teaching
+from mtlkit import advice, catalogue, checks, commands, drills, pages, quizroom, runs, teaching
 from mtlkit.commands import EXIT_FAILED, EXIT_USAGE, UsageError
 from mtlkit.lexicon import DOMAINS
+from mtlkit.quizzes import lessons
 
 __all__ = ["UsageError", "main"]
 
@@ -175,10 +176,17 @@ def _parser() -> argparse.ArgumentParser:
     text = "share of nouns and names whose class in MISC is their own, as in aux[relatedness=R]"
     world.add_argument("--relatedness", type=_share, default=1.0, metavar="R", help=text)
 
-    text = "list, fetch or check corpora"
-    data = add("data", commands.data, text, "list", "fetch gum", "check gum ewt")
-    data.add_argument("action", choices=("list", "fetch", "check"))
-    data.add_argument("corpora", nargs="*", metavar="CORPUS", help="default: all")
+    data = add(
+        "data", catalogue.data, "list, fetch or check corpora, add or remove your own", "list",
+        "fetch gum", "check gum ewt", "add reviews reviews.csv --text-column review",
+        "add mine train.conllu --dev dev.conllu --test test.conllu",
+        f"add german ud:de_gsd\n\n{catalogue.DATA_HELP}",
+    )
+    data.add_argument("action", choices=("list", "fetch", "check", *catalogue.OWN))
+    text = "default: all; for add: NAME PLACE, a file, a folder or ud:CODE"
+    data.add_argument("corpora", nargs="*", metavar="CORPUS", help=text)
+    for flag, name, text in catalogue.FLAGS:
+        data.add_argument(flag, metavar=name, help=f"for add: {text}")
 
     text = "look at finished runs, and take their results elsewhere"
     done = add(
@@ -224,6 +232,37 @@ def _parser() -> argparse.ArgumentParser:
         help="measured on real text with a published encoder (default), or on the embedded world",
     )
     pick.add_argument("--cells", type=Path, metavar="FILE.csv", help="another table of results")
+
+    ask = add(
+        "quiz", quizroom.quiz, "ask questions about the lessons, those that were missed first", "",
+        "--lesson 04", "--n 5 --seed 3",
+        f"--lesson final --export exam.csv\n\n{quizroom.QUIZ_HELP}",
+    )
+    ask.add_argument("--lesson", choices=lessons(), help="default: all lessons")
+    text = "so many questions (default: all of a lesson, 10 of all lessons; --export: all)"
+    ask.add_argument("--n", type=_whole(1), metavar="N", help=text)
+    ask.add_argument("--seed", type=_whole(0), default=0, metavar="S", help="of the drawing")
+    text = "write questions, answers and explanations to OUT.csv or OUT.json"
+    ask.add_argument("--export", type=Path, metavar="OUT", help=text)
+    text = "what is kept of your answers (default: in your own state folder)"
+    ask.add_argument("--state", type=Path, metavar="FILE", help=text)
+
+    text = "learn the terms of the course with flash cards"
+    learn = add(
+        "cards", drills.cards, text, "", "--lesson 04 --new 5", "--lesson 06 --list",
+        f"--export terms.apkg\n\n{drills.CARDS_HELP}",
+    )
+    learn.add_argument("--lesson", metavar="NN", help="only the terms of one lesson")
+    learn.add_argument(
+        "--new", type=_whole(0), default=drills.NEW, metavar="N",
+        help=f"at most N cards that were never asked (default: {drills.NEW})",
+    )
+    learn.add_argument("--state", type=Path, metavar="FILE", help="keep answers in this file")
+    instead = learn.add_mutually_exclusive_group()
+    instead.add_argument("--list", action="store_true", help="print terms and definitions")
+    instead.add_argument(
+        "--export", type=Path, metavar="OUT", help="write OUT.apkg for Anki, or OUT.csv"
+    )
 
     text = "make an edition of the lessons, for students or for instructors"
     student = add(
@@ -281,6 +320,11 @@ def _parser() -> argparse.ArgumentParser:
 
     text = "list what there is to share, draw, weigh and operate with"
     add("methods", commands.methods, text, "")
+
+    text = "write what is generated: the sources as a page, the table of lessons in the README"
+    written = add("pages", pages.pages, text, "", "--check")
+    written.add_argument("--check", action="store_true", help="only say what is out of date")
+
     add("doctor", commands.doctor, "tell what this machine has and what is missing", "")
     # fmt: on
     return parser

@@ -6,7 +6,7 @@ it is labelled in every sentence of the batch and no loss needs a mask for missi
 """
 
 from array import array
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from itertools import islice
 from typing import Any
@@ -23,6 +23,7 @@ from mtlkit.tokenization import Encoding, Subwords
 __all__ = [
     "IGNORED",
     "SHORTEST",
+    "TARGETS",
     "Batch",
     "BatchingError",
     "Item",
@@ -163,14 +164,17 @@ class Batch:
         return Batch(**tensors, targets=targets)
 
 
+TARGETS: dict[str, Callable[[Any, Mapping[str, int]], Any]] = {
+    "tags": lambda tags, index: [index[tag] for tag in tags],
+    "tree": lambda tree, index: [(head, index[relation]) for head, relation in tree],
+    "class": lambda name, index: index[name],
+}
+"""Kind of task to how one sentence's label becomes numbers, given the number of each name."""
+
+
 def _target(task: str, value: Any, index: Mapping[str, int], example: Example) -> np.ndarray:
-    kind = TASKS[task]
     try:
-        if kind == "tree":
-            return np.array([(head, index[relation]) for head, relation in value], dtype=np.int64)
-        if kind == "class":
-            return np.array(index[value], dtype=np.int64)
-        return np.array([index[tag] for tag in value], dtype=np.int64)
+        return np.array(TARGETS[TASKS[task]](value, index), dtype=np.int64)
     except KeyError as error:
         raise BatchingError(
             f"sentence {example.id}: label {error.args[0]!r} of task {task!r} is not one of the "

@@ -1,13 +1,12 @@
 """The decision chart: a rule as a flow chart that a person can follow with a finger."""
 
-import textwrap
 from typing import Any
 
 from matplotlib.axes import Axes
 
 from mtlkit.diagrams import arrow, box
 from mtlkit.figures import FAMILIES, INK, MUTED, PAPER, canvas, mix, style, text_on
-from mtlkit.labelling import say
+from mtlkit.labelling import balanced, say
 from mtlkit.policies import SIGNS, Leaf, Rule, Split, many
 
 __all__ = ["decision_chart"]
@@ -59,13 +58,7 @@ def _levels(root: Split | Leaf) -> list[list[Split | Leaf]]:
 def _lines(node: Split | Leaf) -> list[str]:
     """What is written in a box; of an answer, below its head."""
     if isinstance(node, Split):
-        text = str(node.question).replace(" %", "\N{NO-BREAK SPACE}%")
-        few = len(textwrap.wrap(text, WRAP))
-        return next(  # of the ways with so few lines, the one whose lines are about equal
-            lines
-            for width in range(WRAP // 2, WRAP + 1)
-            if len(lines := textwrap.wrap(text, width)) == few
-        )
+        return balanced(str(node.question).replace(" %", "\N{NO-BREAK SPACE}%"), WRAP)
     gain, said = node.gain, "errors avoided"
     if node.family == "single":
         gain, said = node.second, f"errors {node.second.family} would avoid"

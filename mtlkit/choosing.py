@@ -9,12 +9,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from mtlkit.aggregates import share_interval
+from mtlkit.evidence import Item
 from mtlkit.policies import (
     FAMILIES,
     FEATURES,
@@ -27,10 +29,12 @@ from mtlkit.policies import (
     Split,
     size_rule,
 )
+from mtlkit.results import write_atomically
 from mtlkit.statistics import t_interval
 
 __all__ = [
     "ALWAYS", "COLUMNS", "Limits", "accuracy", "advantage", "learn", "leave_one_target_out", "read",
+    "save", "witnesses",
 ]  # fmt: skip
 
 Floats = NDArray[np.float64]
@@ -42,7 +46,8 @@ COLUMNS = (*CELL, "family", "seed", "score")
 """Of a table of cells, a row per cell, family and seed.
 
 The cell: target, corpus, and what `Features` are of; relatedness may be empty.  ``score``: points,
-0 to 100.  Families that cannot be chosen are not looked at.
+0 to 100.  Families that cannot be chosen are not looked at.  A column ``id``, that of the run, is
+for `witnesses` alone.
 """
 
 
@@ -66,8 +71,8 @@ class Limits:
 
 
 LIMITS = Limits()
-ALWAYS = Limits(depth=0, gain=0)
-"""Of the rule that always answers with the family of the best mean reward."""
+ALWAYS, SAME = Limits(depth=0, gain=0), "always the same"
+"""Of the rule that always answers with the family of the best mean reward; its name."""
 
 
 # ---- learning
@@ -221,7 +226,7 @@ def leave_one_target_out(cells: pd.DataFrame, limits: Limits = LIMITS) -> pd.Dat
             features = table.features[cell]
             chosen = {
                 "chart": chart(features).family,
-                "always the same": always(features).family,
+                SAME: always(features).family,
                 "size rule": size_rule(features),
             }
             place, scores = table.places.iloc[cell].to_dict(), table.scores[cell]
@@ -261,10 +266,34 @@ def advantage(cells: pd.DataFrame, limits: Limits = LIMITS) -> pd.DataFrame:
     """
     choices = leave_one_target_out(cells, limits)
     wide = choices.pivot_table("score", ["target", "seed"], "chooser", aggfunc="mean")
-    return (wide["chart"] - wide["always the same"]).rename("value").reset_index()
+    return (wide["chart"] - wide[SAME]).rename("value").reset_index()
+
+
+def witnesses(cells: pd.DataFrame, limits: Limits = LIMITS) -> list[Item]:
+    """What the claim that one can choose rests on: an item for each target and seed.
+
+    On our side are the runs that "chart" takes in the target's cells, on the other those of
+    "always the same" (`leave_one_target_out`); the difference of their means is `advantage`.
+    `cells` needs the column ``id``.
+    """
+    if "id" not in cells:
+        raise ChoosingError(f"the table of cells has no column 'id'; it has {list(cells)}")
+    choices = leave_one_target_out(cells, limits)
+    runs = choices.merge(cells[[*CELL, "family", "seed", "id"]], on=[*CELL, "family", "seed"])
+    sides = runs.groupby(["target", "seed", "chooser"], sort=False)["id"].agg(tuple).unstack()
+    return [
+        Item("choosing", {"target": name}, int(seed), "score", name, row.chart, row[SAME])
+        for (name, seed), row in sides.iterrows()
+    ]
 
 
 # ---- the table
+
+
+def save(cells: pd.DataFrame, path: Path) -> None:
+    """Write a table of cells as CSV, for `read`.  `ChoosingError` if it is not whole."""
+    _table(cells)
+    write_atomically(path, cells.to_csv(index=False, lineterminator="\n"))
 
 
 def read(path: str | os.PathLike[str]) -> pd.DataFrame:

@@ -54,6 +54,12 @@ class Claim:
     factors: tuple[str, ...]
     revise: str
 
+    @property
+    def smallest(self) -> str:
+        """The margin with its unit: ``1 point``, ``0.18 log ratio``."""
+        unit = "point" if (self.margin, self.unit) == (1, "points") else self.unit
+        return f"{self.margin:g} {unit}"
+
 
 def read(path: Path = DATA / "claims.yaml") -> tuple[str, dict[str, Claim]]:
     """The decision rule, and the claims by their ids.  `ClaimError` for a damaged file."""
@@ -141,7 +147,7 @@ class Finding:
     def sentence(self) -> str:
         """The verdict with the numbers behind it."""
         if not self.cells:
-            return "not enough evidence: no runs"
+            return f"not enough evidence: no runs; lesson {self.claim.lesson} leaves them"
         parts = {"for": "for it", "against": "against it", "none": "without effect", "open": "open"}
         told = ", ".join(f"{self.counts[s]} {name}" for s, name in parts.items() if self.counts[s])
         means = [cell.result.mean for cell in self.cells]
@@ -167,9 +173,12 @@ class Finding:
 
 
 def _split(factor: str, values: Sequence[str], sides: Sequence[bool]) -> tuple[int, str]:
-    """Cells on the wrong side of a factor's best split, and the split in words."""
+    """Cells on the wrong side of a factor's best split, and the split in words.
+
+    Among numbers, ``unknown`` is below every one, as where `policies` asks for relatedness.
+    """
     try:
-        numbers = [float(value) for value in values]
+        numbers = [-math.inf if value == "unknown" else float(value) for value in values]
     except ValueError:
         by: dict[str, Counter[bool]] = {}
         for value, side in zip(values, sides, strict=True):
@@ -182,7 +191,10 @@ def _split(factor: str, values: Sequence[str], sides: Sequence[bool]) -> tuple[i
         below = [number <= limit for number in numbers]
         wrong = sum(low != side for low, side in zip(below, sides, strict=True))
         upper = min(number for number in numbers if number > limit)
-        options = (wrong, f"up to {limit:g}"), (len(values) - wrong, f"from {upper:g}")
+        low = "unknown" if limit == -math.inf else f"up to {limit:g}"
+        if limit > -math.inf and -math.inf in numbers:
+            low += " or unknown"
+        options = (wrong, low), (len(values) - wrong, f"from {upper:g}")
         best = min(best, *((n, f"{factor} (for it {what})") for n, what in options))
     return best
 

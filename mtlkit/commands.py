@@ -5,12 +5,17 @@ import gc
 import os
 import shutil
 import sys
+import textwrap
 import time
 from contextlib import ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mtlkit.recipes import Recipe
 from mtlkit.routes import Route, unknown
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = [
     "EXIT_FAILED", "EXIT_USAGE", "UsageError", "annotate", "bench", "claims", "data", "doctor",
@@ -253,17 +258,21 @@ def data(options: argparse.Namespace) -> int:
 
 
 def _print_corpora(names: list[str]) -> None:
-    from mtlkit import corpora, sources
+    from mtlkit import corpora, own, sources
 
-    rows = [("corpus", "tasks", "files", "MB", "state")]
+    rows, mine = [("corpus", "tasks", "files", "MB", "state")], own.tables().keys()
     for row in corpora.listing().set_index("corpus").loc[names].itertuples():
         state = "here" if row.files == row.present else f"to get it: mtlkit data fetch {row.Index}"
+        if row.Index in mine:
+            state = "your own" + (row.files > row.present) * f"; see: mtlkit data check {row.Index}"
         files = f"{row.present}/{row.files}" if row.files else "none"
         rows.append((row.Index, row.tasks, files, str(row.megabytes), state))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for cells in rows:
         print("  ".join(map(str.ljust, cells, widths)).rstrip())
     print(f"in {sources.cache_folder()}")
+    if mine:
+        print(f"your own in {own.folder()}")
 
 
 def claims(options: argparse.Namespace) -> int:
@@ -276,16 +285,37 @@ def claims(options: argparse.Namespace) -> int:
         raise UsageError(str(unknown("claim", options.claim, every)))
     found = claims.ledger(find_root())
     for claim in [every[options.claim]] if options.claim else every.values():
-        print(f"{claim.id}: {claim.claim}")
+        print(_filled(f"{claim.id}: ", claim.claim))
         if options.claim:
-            print(f"  source     {claim.source}\n  lesson     {claim.lesson}")
-            print(f"  statistic  {claim.statistic}\n  margin     {claim.margin:g} {claim.unit}")
-            print(f"  revised by {claim.revise}\n  rule       {rule}")
+            about = {"source": claim.source, "lesson": claim.lesson, "statistic": claim.statistic,
+                     "margin": claim.smallest, "revised by": claim.revise, "rule": rule}  # fmt: skip
+            print("\n".join(_filled(f"  {name:<12}", text) for name, text in about.items()))
         for side, finding in found[claim.id].items():
-            print(f"  {side:<6} {finding.sentence}")
+            print(_filled(f"  {side:<6} ", finding.sentence))
             if options.claim and finding.cells:
-                print(finding.table().to_string(index=False, float_format="{:.3f}".format))
+                print(textwrap.indent(_in_columns(finding.table()), "    "))
+    if options.claim is None:
+        for side, profile in claims.SIDES.items():
+            if lessons := sorted({e.lesson for e in every.values() if not found[e.id][side].cells}):
+                todo = f"mtlkit study --profile {profile} --only {' '.join(lessons)}"
+                print(f"{side}: some claims have no runs yet; to make them:\n  {todo}")
     return 0
+
+
+def _filled(head: str, text: str) -> str:
+    """Text beside its head, in lines that a terminal shows whole."""
+    return textwrap.fill(text, 96, initial_indent=head, subsequent_indent=" " * len(head),
+                         break_on_hyphens=False)  # fmt: skip
+
+
+def _in_columns(cells: "pd.DataFrame") -> str:
+    """The cells of a claim, p-values as the field writes them."""
+    from mtlkit.statistics import p_text
+
+    told = {name: cells[name].map(p_text) for name in ("p", "adjusted")}
+    wide = cells["cell"].str.len().max()
+    shown = cells.assign(**told, cell=cells["cell"].str.ljust(wide))
+    return shown.to_string(index=False, float_format="{:.2f}".format)
 
 
 def doctor(options: argparse.Namespace) -> int:

@@ -6,16 +6,16 @@ none, a hash of the text makes one (`bucket`), so that equal sentences never lie
 
 import hashlib
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache, lru_cache
-from os import PathLike
 from pathlib import Path
 from sys import intern
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from mtlkit import conllu, entities, knobs, prose, sources, world
-from mtlkit.examples import Example, depths, kept, label_values, to_dataset
+from mtlkit import conllu, holdings, knobs, own, prose, sources, world
+from mtlkit.examples import Example, kept, label_values, to_dataset
+from mtlkit.gold import domain, genre, read_treebank, treebank
 from mtlkit.prose import bucket
 from mtlkit.routes import Route, Task
 from mtlkit.sources import CorpusError, check, fetch
@@ -54,7 +54,7 @@ def load(corpus: str, *, split: str, subset: str | None = None) -> tuple[Example
     splits = _splits(corpus)
     if split not in splits:
         raise sources.unknown(f"split of {corpus}", split, splits)
-    examples = _load(corpus, split, sources.cache_folder())
+    examples = _load(corpus, split, _state(corpus))
     if subset is None:
         return examples
     found = tuple(example for example in examples if example.subset == subset)
@@ -70,11 +70,16 @@ def sentences(task: Task, *, split: str) -> tuple[Example, ...]:
     Raises `CorpusError` if there are none.
     """
     more = task.labels if task.name == "mlm" and (task.labels or 0) > WORLD_TEXT else None
-    return _sentences(replace(task, labels=more), split, sources.cache_folder())
+    return _sentences(replace(task, labels=more), split, _state(task.corpus))
+
+
+def _state(corpus: str) -> tuple[Path, str]:
+    """A key for what is read once: the cache's folder, and what one's own corpus is just now."""
+    return sources.cache_folder(), own.version(corpus)
 
 
 @lru_cache(maxsize=16)
-def _sentences(task: Task, split: str, folder: Path) -> tuple[Example, ...]:
+def _sentences(task: Task, split: str, state: tuple[Path, str]) -> tuple[Example, ...]:
     text = (task.name, task.corpus, task.subset, split) == ("mlm", "world", None, "train")
     if text and task.labels:
         found = _world("text", (), task.labels)
@@ -129,11 +134,11 @@ def label_names(task: Task) -> tuple[str, ...]:
 
     For a tree these are relations. For names every type has its B- and its I- tag.
     """
-    return _label_names(task.name, task.corpus, sources.cache_folder())
+    return _label_names(task.name, task.corpus, _state(task.corpus))
 
 
 @cache
-def _label_names(task: str, corpus: str, folder: Path) -> tuple[str, ...]:
+def _label_names(task: str, corpus: str, state: tuple[Path, str]) -> tuple[str, ...]:
     examples = [e for e in load(corpus, split="train") if task in e.labels]
     if not examples:
         raise CorpusError(f"{corpus} has no labels for {task}")
@@ -141,12 +146,14 @@ def _label_names(task: str, corpus: str, folder: Path) -> tuple[str, ...]:
 
 
 def checksum(corpus: str) -> str:
-    """Return a SHA-256 over what determines a corpus: its pinned files, or the generator."""
+    """Return a SHA-256 over what determines a corpus: its files and their use, or the generator."""
     digest = hashlib.sha256(f"{VERSION}\n{corpus}\n".encode())
     for source in sources.files(corpus):
         digest.update(f"{source.path}\t{source.sha256}\n".encode())
     if corpus == "world":
         digest.update(f"{world.checksum()}\n{WORLD_SIZES}{WORLD_SEEDS}{WORLD_TEXT}".encode())
+    if own_table := sources.registry()[corpus].get("own"):
+        digest.update(own.settings(own_table).encode())
     return digest.hexdigest()
 
 
@@ -179,88 +186,6 @@ def listing() -> "DataFrame":
     return pandas.DataFrame(rows)
 
 
-# ---- treebanks
-
-
-def read_treebank(path: str | PathLike[str]) -> tuple[Example, ...]:
-    """Read a CoNLL-U file of one's own, with the tasks for which it has labels.
-
-    pos, xpos, dep and depth if the columns are filled, ner if MISC has ``NER=`` or ``Entity=`` (see
-    `mtlkit.entities`), aux if it has ``Sense=``, stype and sentiment from the comments ``s_type``
-    and ``sentiment``.
-    Raises `conllu.ConlluError` if the file is not valid.
-    """
-    sentences = conllu.read(path, validate=False)
-    if any(word.head >= 0 for sentence in sentences for word in sentence.words):
-        sentences = conllu.read(path)
-    return _treebank(sentences, Path(path).stem, _offered(sentences), _domain)
-
-
-def _offered(sentences: Sequence[conllu.Sentence]) -> tuple[str, ...]:
-    words = [word for sentence in sentences for word in sentence.words]
-    named = any("NER=" in word.misc or "Entity=" in word.misc for word in words)
-    there = {
-        "aux": any("Sense=" in word.misc for word in words),
-        "pos": any(word.upos != "_" for word in words),
-        "xpos": any(word.xpos != "_" for word in words),
-        "dep": any(word.head >= 0 for word in words),
-        "depth": any(word.head >= 0 for word in words),
-        "ner": named,
-        "stype": True,
-        "sentiment": True,
-    }
-    return tuple(task for task, is_there in there.items() if is_there)
-
-
-def _domain(sentence: conllu.Sentence) -> str:
-    return sentence.comment("domain") or ""
-
-
-def _genre(sentence: conllu.Sentence) -> str:
-    """Return the genre in the ids of GUM (``GUM_news_...``) and EWT (``weblog-...``)."""
-    found = re.match("(?:[A-Z]+_)?([a-z]+)", sentence.comment("sent_id") or "")
-    return found[1] if found else ""
-
-
-def _treebank(
-    sentences: Iterable[conllu.Sentence],
-    name: str,
-    tasks: Sequence[str],
-    subset: Callable[[conllu.Sentence], str],
-) -> tuple[Example, ...]:
-    """Turn sentences into examples with the labels of the given tasks."""
-    examples = []
-    order = entities.GUM_FIELDS
-    for number, sentence in enumerate(sentences, start=1):
-        order = sentence.comment("global.Entity") or order
-        labels: dict[str, Any] = {}
-        if "pos" in tasks:
-            labels["pos"] = sentence.upos
-        if "xpos" in tasks:
-            labels["xpos"] = sentence.xpos
-        if "ner" in tasks:
-            written = tuple(conllu.misc_value(word, "NER") or "O" for word in sentence.words)
-            derive = set(written) == {"O"} and entities.has_mentions(sentence)
-            labels["ner"] = entities.names(sentence, fields=order) if derive else written
-        if "aux" in tasks:
-            labels["aux"] = tuple(
-                conllu.misc_value(word, "Sense") or "O" for word in sentence.words
-            )
-        if "dep" in tasks:
-            relations = (intern(relation.partition(":")[0]) for relation in sentence.deprels)
-            labels["dep"] = tuple(zip(sentence.heads, relations, strict=True))
-        if "depth" in tasks:
-            labels["depth"] = depths(sentence.heads)
-        for task, key in (("stype", "s_type"), ("sentiment", "sentiment")):
-            if task in tasks and (value := sentence.comment(key)):
-                labels[task] = intern(value)
-        identity = sentence.comment("sent_id") or f"{name}-{number}"
-        examples.append(
-            Example(identity, tuple(map(intern, sentence.forms)), labels, subset(sentence))
-        )
-    return tuple(examples)
-
-
 # ---- the corpora's files
 
 
@@ -269,9 +194,12 @@ def _splits(corpus: str) -> tuple[str, ...]:
 
 
 @cache
-def _load(corpus: str, split: str, folder: Path) -> tuple[Example, ...]:
-    """Read a split; ``folder`` is the cache, a key so that a change of MTLKIT_DATA is noticed."""
-    tasks = sources.registry()[corpus]["tasks"]
+def _load(corpus: str, split: str, state: tuple[Path, str]) -> tuple[Example, ...]:
+    """Read a split; ``state`` is a key, so that another folder or corpus is noticed."""
+    table = sources.registry()[corpus]
+    tasks = table["tasks"]
+    if "own" in table:
+        return holdings.load(corpus)[split]
     if corpus == "world":
         return _world(split, tasks, WORLD_TEXT)
     if corpus == "gum":
@@ -279,7 +207,7 @@ def _load(corpus: str, split: str, folder: Path) -> tuple[Example, ...]:
     if corpus == "ewt":
         return _ewt(split, tasks)
     if corpus == "text":
-        return _text(folder)[split]
+        return _text(state[0])[split]
     found = prose.classified(corpus, split)
     return tuple(Example(key, words, {corpus: label}) for key, words, label in found)
 
@@ -304,7 +232,7 @@ def _world(split: str, tasks: Sequence[str], text: int) -> tuple[Example, ...]:
                 yield Example(f"world-text-{number}", tuple(map(intern, words)))
         else:
             sentences = world.generate(WORLD_SIZES[split], seed=seed, split=split)
-            yield from _treebank(sentences, f"world-{split}", tasks, _domain)
+            yield from treebank(sentences, f"world-{split}", tasks, domain)
 
     key = f"{checksum('world')} {_source()}"
     return kept(sources.generated_folder() / "world" / f"{name}.jsonl", key, made)
@@ -313,7 +241,7 @@ def _world(split: str, tasks: Sequence[str], text: int) -> tuple[Example, ...]:
 _MAKERS = (
     "inflection", "lexicon", "valency", "discourse", "scenes", "grammar", "derivation", "names",
     "adjectives", "adverbs", "phrases", "conjugation", "narration", "clauses", "world",
-    "conllu", "examples", "corpora",
+    "conllu", "examples", "gold", "corpora",
 )  # fmt: skip
 """The modules that make the world's examples: a test compares them with the imports."""
 
@@ -336,13 +264,13 @@ def _gum(split: str, tasks: Sequence[str]) -> tuple[Example, ...]:
     for document in re.findall(r"\* (G\w+)", listed):
         if not document.startswith("GUM_reddit_"):
             sentences = _parse("gum", pinned[f"{document}.conllu"])
-            examples += _treebank(sentences, document, tasks, _genre)
+            examples += treebank(sentences, document, tasks, genre)
     return tuple(examples)
 
 
 def _ewt(split: str, tasks: Sequence[str]) -> tuple[Example, ...]:
     source = next(s for s in sources.files("ewt") if s.name == f"en_ewt-ud-{split}.conllu")
-    return _treebank(_parse("ewt", source), f"ewt-{split}", tasks, _genre)
+    return treebank(_parse("ewt", source), f"ewt-{split}", tasks, genre)
 
 
 def _parse(corpus: str, source: sources.Source) -> list[conllu.Sentence]:

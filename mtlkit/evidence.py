@@ -8,6 +8,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -226,6 +227,11 @@ def file(figures: Path, lesson: str) -> Path:
 
 def save(items: Iterable[Item], path: Path) -> None:
     """Write items as CSV: a row each, with the factors of its cell as ``name=value`` words."""
+    items = list(items)
+    for item in items:
+        if wrong := [v for v in item.cell.values() if not v or set(v) & set(" \t\n")]:
+            rule = "a value is one word, as in test-seconds"
+            raise EvidenceError(f"{item.claim}: {wrong[0]!r} in the cell {dict(item.cell)}: {rule}")
     rows = [
         {
             **vars(item),
@@ -247,16 +253,21 @@ def load(path: Path) -> list[Item]:
         raise EvidenceError(f"{path}: {error}; run its lesson again") from None
     if missing := [name for name in COLUMNS if name not in frame]:
         raise EvidenceError(f"{path}: no column {missing[0]!r}; run its lesson again")
-    return [
-        Item(
-            claim=row.claim,
-            cell=dict(word.split("=", 1) for word in row.cell.split(" ") if word),
-            seed=int(row.seed),
-            measure=row.measure,
-            task=row.task,
-            ours=tuple(row.ours.split(" ")),
-            theirs=tuple(row.theirs.split(" ")),
-            value=float(row.value),
-        )
-        for row in frame[list(COLUMNS)].itertuples(index=False)
-    ]
+    try:
+        return [_item(row) for row in frame[list(COLUMNS)].itertuples(index=False)]
+    except ValueError as error:
+        raise EvidenceError(f"{path}: {error}; run its lesson again") from None
+
+
+def _item(row: Any) -> Item:
+    """What is in a row of a file."""
+    return Item(
+        claim=row.claim,
+        cell=dict(word.split("=", 1) for word in row.cell.split(" ") if word),
+        seed=int(row.seed),
+        measure=row.measure,
+        task=row.task,
+        ours=tuple(row.ours.split(" ")),
+        theirs=tuple(row.theirs.split(" ")),
+        value=math.nan if row.value == "" else float(row.value),
+    )

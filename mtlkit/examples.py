@@ -18,7 +18,10 @@ from mtlkit.routes import TASKS
 if TYPE_CHECKING:
     from datasets import Dataset
 
-__all__ = ["Attachment", "Example", "attachments", "depths", "kept", "label_values", "to_dataset"]
+__all__ = [
+    "VALUES", "Attachment", "Example", "attachments", "depths", "kept", "label_values",
+    "to_dataset",
+]  # fmt: skip
 
 _LOG = logging.getLogger(__name__)
 
@@ -38,18 +41,23 @@ class Example:
     subset: str = ""
 
 
+VALUES: dict[str, Callable[[Any], Iterable[str]]] = {
+    "tags": lambda tags: tags,
+    "tree": lambda tree: (relation for _, relation in tree),
+    "class": lambda name: [name],
+}
+"""Kind of task to what is in one sentence's label: names that its head chooses from."""
+
+
 def label_values(task: str, examples: Iterable[Example]) -> tuple[str, ...]:
     """Collect the labels of a task, sorted; for a tree the relations.
 
     For names every type has its B- and its I- tag.
     """
-    kind = TASKS[task]
-    found: set[str] = set()
+    values, found = VALUES[TASKS[task]], set[str]()
     for example in examples:
         if task in example.labels:
-            label = example.labels[task]
-            found.update([label] if kind == "class" else label if kind == "tags" else
-                         (relation for _, relation in label))  # fmt: skip
+            found.update(values(example.labels[task]))
     if task == "ner":
         found |= {f"{mark}-{tag[2:]}" for tag in found if tag != "O" for mark in "BI"} | {"O"}
     return tuple(sorted(found))

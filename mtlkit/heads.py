@@ -6,7 +6,7 @@ tags for words, a tree for a sentence, a class for a sentence, the sub-words tha
 
 import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -21,6 +21,7 @@ from mtlkit.recipes import Recipe
 from mtlkit.routes import TASKS
 
 __all__ = [
+    "HEADS",
     "Head",
     "MaskedLMHead",
     "ParsingHead",
@@ -248,6 +249,14 @@ class MaskedLMHead(Head):
         return list(zip(hidden.sum(1).tolist(), sums.tolist(), strict=True))
 
 
+HEADS: dict[str, Callable[..., Head]] = {"tree": ParsingHead, "class": SentenceHead}
+"""Kind of task to its head, called as ``(hidden, labels, dropout=...)``; a new kind is added here.
+
+It also needs an entry in `examples.VALUES`, in `batching.TARGETS`, and in `metrics.KINDS` and
+`metrics.PRIMARY`.  Those of tags and of mlm have settings of their own: see `build`.
+"""
+
+
 def build(task: str, encoder: Encoder, labels: Sequence[str], recipe: Recipe, *, seed: int) -> Head:
     """A new head for a task; its random weights depend on the seed and the task's name alone."""
     hidden, dropout = encoder.hidden, recipe.head_dropout
@@ -257,9 +266,7 @@ def build(task: str, encoder: Encoder, labels: Sequence[str], recipe: Recipe, *,
         kind = TASKS[task]
         if kind == "mlm":
             return MaskedLMHead(hidden, encoder.transformer.config.vocab_size)
-        if kind == "tree":
-            return ParsingHead(hidden, labels, dropout=dropout)
-        if kind == "class":
-            return SentenceHead(hidden, labels, dropout=dropout)
-        strict = recipe.decoding == "strict"
-        return TaggingHead(hidden, labels, dropout=dropout, strict=strict)
+        if kind == "tags":
+            strict = recipe.decoding == "strict"
+            return TaggingHead(hidden, labels, dropout=dropout, strict=strict)
+        return HEADS[kind](hidden, labels, dropout=dropout)

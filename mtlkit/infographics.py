@@ -1,6 +1,5 @@
 """The whole comparison on one page: what the two signs mean, and what the runs say of each."""
 
-import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -9,7 +8,7 @@ from matplotlib.axes import Axes
 from mtlkit.claims import about
 from mtlkit.diagrams import box
 from mtlkit.figures import FAMILIES, GRID, MUTED, PAPER, canvas, style, text_on
-from mtlkit.labelling import say
+from mtlkit.labelling import balanced, say
 from mtlkit.ledgers import COLOURS, NAMES, Findings
 
 __all__ = ["ABOUT", "ASPECTS", "infographic"]
@@ -78,8 +77,8 @@ SHAPES: dict[str, dict[str, Any]] = {
 }
 SPOKEN = {"depends": "depends on …", "not": "not enough evidence"}
 # Inches, but for WRAP: letters of running text to an inch.
-NAME, COLUMN, GAP, EDGE = 1.0, 4.5, 0.3, 0.1
-LINE, PAD, HEAD, WRAP, MARKS = 0.165, 0.09, 0.5, 16.3, 0.5
+NAME, COLUMN, GAP, EDGE = 1.1, 4.5, 0.3, 0.1
+LINE, PAD, HEAD, WRAP, MARKS = 0.165, 0.09, 0.5, 17.2, 0.55
 
 
 @style()
@@ -158,7 +157,12 @@ def _claims(
             for side, x in places.items():
                 _mark(ax, x, y + 0.07, words[side].split()[0])
             claim = about(findings[id]).claim
-            y = _paragraph(ax, left + MARKS, y, claim, COLUMN - MARKS) + 0.04
+            y = _paragraph(ax, left + MARKS, y, claim, COLUMN - MARKS)
+            for side, word in words.items():
+                if word.startswith("depends"):
+                    quiet = {"size": 7, "color": MUTED}
+                    y = _paragraph(ax, left + MARKS, y, f"{side}: {word}", COLUMN - MARKS, **quiet)
+            y += 0.045
             told.append(f"{claim} {', '.join(f'{NAMES[s]} {word}' for s, word in words.items())}")
         ends.append(y + PAD)
     return max(ends), told
@@ -170,10 +174,10 @@ def _begin(ax: Axes, name: str, top: float) -> None:
     ax.text(EDGE, top + PAD, name, weight="bold", size=8.4, va="top", linespacing=1.3)
 
 
-def _paragraph(ax: Axes, x: float, y: float, text: str, room: float) -> float:
+def _paragraph(ax: Axes, x: float, y: float, text: str, room: float, **look: Any) -> float:
     """Lines of text that fit in `room` inches; where they end."""
-    lines = textwrap.wrap(text, int(WRAP * room))
-    ax.text(x, y, "\n".join(lines), size=8, va="top", linespacing=1.4)
+    lines = balanced(text, int(WRAP * room))
+    ax.text(x, y, "\n".join(lines), va="top", linespacing=1.4, **{"size": 8, **look})
     return y + LINE * len(lines)
 
 

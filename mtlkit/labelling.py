@@ -5,6 +5,7 @@ What the plots and diagrams share.  Each of them also says in words what it drew
 """
 
 import math
+import textwrap
 from collections.abc import Mapping, Sequence
 from numbers import Real
 from typing import Any
@@ -22,6 +23,7 @@ from mtlkit.figures import INK, PAPER, FigureError, mix
 
 __all__ = [
     "amount",
+    "balanced",
     "interval_text",
     "log_axis",
     "name_ends",
@@ -72,6 +74,20 @@ def amount(value: float) -> str:
     if math.isfinite(value) and abs(value) >= 1000:
         return f"{value:,.0f}"
     return f"{value:.3g}"
+
+
+def balanced(text: str, width: int) -> list[str]:
+    """Lines of at most `width` letters: as few as can be, and as equal; no word is broken.
+
+    A word longer than `width`, and one with a hyphen, stays whole.
+    """
+
+    def lines(width: int) -> list[str]:
+        return textwrap.wrap(text, width, break_on_hyphens=False, break_long_words=False)
+
+    few = len(lines(width))
+    narrow = next(each for each in range(1, width + 1) if len(lines(each)) == few)
+    return lines(narrow)
 
 
 def words(value: object) -> str:

@@ -1,7 +1,6 @@
 """The ledger of claims to look at: a picture, and a table for the front page."""
 
 import re
-import textwrap
 from collections.abc import Mapping
 
 import pandas as pd
@@ -9,8 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
 from mtlkit.claims import SIDES, Finding, about
-from mtlkit.figures import GRID, INK, MUTED, PALETTE, PAPER, canvas, mix, style
-from mtlkit.labelling import say
+from mtlkit.figures import GRID, INK, MUTED, PAPER, VERDICTS, canvas, mix, style
+from mtlkit.labelling import balanced, say
 
 __all__ = ["MARKS", "chart", "front_page", "table"]
 
@@ -18,7 +17,12 @@ Findings = Mapping[str, Mapping[str, Finding]]
 """Claim to kind of text to what is found there: `claims.ledger`."""
 
 NAMES = {"world": "in the embedded world", "real": "on real text"}
-FACES = {"for": PALETTE[0], "none": "#B9BEC4", "against": PALETTE[1], "open": PAPER}
+FACES = {
+    "for": VERDICTS["higher"],
+    "none": mix(VERDICTS["undecided"], PAPER, 0.45),
+    "against": VERDICTS["lower"],
+    "open": PAPER,
+}
 WORDS = {
     "for": "for the claim",
     "none": "no effect that matters",
@@ -26,14 +30,16 @@ WORDS = {
     "open": "open",
 }
 LEFT, WIDE, GAP, STEP = 4.1, 2.7, 0.35, 0.62  # inches: claims, a column of bars, between, a row
-COLOURS = {"supported": PALETTE[0], "refuted": PALETTE[1], "depends": INK, "not": MUTED}
+COLOURS = {"supported": INK, "refuted": VERDICTS["lower"], "depends": INK, "not": MUTED}
+"""First word of a verdict -> its colour; none is that of a family of routes."""
 
 
 @style()
 def chart(findings: Findings, *, ax: Axes | None = None, title: str = "") -> Axes:
     """Draw a ledger: a row a claim, and for each kind of text a bar of its cells, by stance.
 
-    Above a bar stands the verdict.  A claim without cells of a kind has no bar there.
+    Above a bar stands the verdict.  A claim without cells of a kind has no bar there: it says
+    which lesson leaves them.
     """
     width = LEFT + len(SIDES) * (WIDE + GAP)
     height = STEP * len(findings) + 0.75
@@ -47,7 +53,8 @@ def chart(findings: Findings, *, ax: Axes | None = None, title: str = "") -> Axe
         top = 0.45 + STEP * number
         claim = about(sides).claim
         ax.plot([0, width], [top - 0.06] * 2, color=GRID, lw=0.7)
-        ax.text(0, top + 0.02, textwrap.fill(claim, 58), va="top", size=8, linespacing=1.25)
+        lines = "\n".join(balanced(claim, 62))
+        ax.text(0, top + 0.02, lines, va="top", size=8, linespacing=1.25)
         for column, side in enumerate(NAMES):
             _bar(ax, sides[side], LEFT + column * (WIDE + GAP), top)
         told = "; ".join(f"{NAMES[side]} {sides[side].verdict}" for side in NAMES)
@@ -63,8 +70,9 @@ def chart(findings: Findings, *, ax: Axes | None = None, title: str = "") -> Axe
 def _bar(ax: Axes, finding: Finding, x: float, top: float) -> None:
     word = finding.verdict
     colour = COLOURS[word.split()[0]]
-    text = textwrap.shorten(word, 60, placeholder=" …")
-    ax.text(x, top + 0.02, textwrap.fill(text, 40), va="top", size=7.4, color=colour, weight="bold",
+    first, *more = balanced(word, 42)
+    lines = "\n".join([first, *more[:1]]) + " …" * (len(more) > 1)
+    ax.text(x, top + 0.02, lines, va="top", size=7.4, color=colour, weight="bold",
             linespacing=1.15)  # fmt: skip
     at = x
     for stance in FACES:
@@ -74,6 +82,9 @@ def _bar(ax: Axes, finding: Finding, x: float, top: float) -> None:
             at += share
     if finding.cells:
         ax.text(at + 0.05, top + 0.42, str(len(finding.cells)), va="center", size=7, color=MUTED)
+    else:
+        text = f"no runs: lesson {finding.claim.lesson} leaves them"
+        ax.text(x, top + 0.42, text, va="center", size=7, color=MUTED)
 
 
 def _box(ax: Axes, x: float, y: float, width: float, height: float, stance: str) -> None:

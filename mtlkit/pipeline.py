@@ -254,7 +254,8 @@ def differences(ours: Store, theirs: Store) -> tuple[int, list[str]]:
 def publish(root: Path, profile: str) -> list[Path]:
     """Make a series part of the course: its notebooks, one file of its runs, and what it cost.
 
-    The ledger on the front page is brought up to date, if there is one.  An encoder of its own that
+    The ledger and the table of lessons on the front page are brought up to date, if they are there.
+    An encoder of its own that
     was pretrained anew, by another recipe, becomes ``mini``.
 
     Where published runs count (`Profile.published`), the notebooks go to a folder of their own,
@@ -289,12 +290,14 @@ def publish(root: Path, profile: str) -> list[Path]:
     store = Store(runs, *([kept] if published else []))
     if ids := store.ids():
         written.append(store.publish(kept / "runs.jsonl.xz", ids))
-    from mtlkit import claims, ledgers  # here: running lessons needs no pictures
+    from mtlkit import claims, ledgers, pages  # here: running lessons needs no pictures
 
     page = root / "README.md"
     text = page.read_text(encoding="utf-8") if page.is_file() else ""
-    if ledgers.MARKS[0] in text:
-        write_atomically(page, ledgers.front_page(text, claims.ledger(root)))
+    front = ledgers.front_page(text, claims.ledger(root)) if ledgers.MARKS[0] in text else text
+    front = pages.front_page(front, root) if pages.MARKS[0] in text else front
+    if front != text:
+        write_atomically(page, front)
         written.append(page)
     return written
 

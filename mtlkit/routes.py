@@ -20,12 +20,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Self
 
-from mtlkit import DATA
+from mtlkit import DATA, own
 
 TASKS: dict[str, str] = {
     **dict.fromkeys(("pos", "xpos", "ner", "depth", "aux"), "tags"),
     "dep": "tree",
-    **dict.fromkeys(("stype", "sst2", "cr", "subj", "trec", "sentiment"), "class"),
+    **dict.fromkeys(("stype", "sst2", "cr", "subj", "trec", "sentiment", "label"), "class"),
     "mlm": "mlm",
 }
 """Name of each task to its kind: "tags" (one a word), "tree", "class" (one a sentence) or "mlm"."""
@@ -65,9 +65,16 @@ class RouteError(ValueError):
         return RouteError(f"{self}\n    {text}\n    {' ' * place}^")
 
 
-@cache
 def registry(path: Path = DATA / "corpora.toml") -> dict[str, dict[str, Any]]:
-    """Tables of the registry by corpus; routes need only tasks, subsets and default_for."""
+    """Tables of the registry by corpus, and of one's own corpora after them.
+
+    Routes need only tasks, subsets and default_for.
+    """
+    return own.beside(_shipped(path))
+
+
+@cache
+def _shipped(path: Path) -> dict[str, dict[str, Any]]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -79,9 +86,18 @@ def offers(corpus: str, task: str) -> bool:
     return task == "mlm" or task in registry()[corpus]["tasks"]
 
 
+def placeless(task: str) -> bool:
+    """Whether no corpus is meant where a route names none: such a task is only on one's own."""
+    return all(task not in table["default_for"] for table in registry().values())
+
+
 def default_corpus(task: str) -> str:
     """The corpus that a task means where a route names none."""
     names = [name for name, table in registry().items() if task in table["default_for"]]
+    if not names:
+        there = [name for name in registry() if offers(name, task)]
+        rule = f"write {task}@{' or @'.join(there)}" if there else "mtlkit data add registers one"
+        raise RouteError(f"{task} is a task of your own corpora alone: {rule}", part=1)
     if len(names) != 1:
         raise RouteError(f"corpora.toml: {task} needs one corpus with default_for, found {names}")
     return names[0]
@@ -163,7 +179,7 @@ class Stage:
         texts: list[str] = []
         named: list[Task] = []  # with a place written, nearest first
         for task in reversed(self.tasks):  # as the reader infers: from the right
-            there = _inferred(task, named) != task
+            there = placeless(task.name) or _inferred(task, named) != task
             if there:
                 named.insert(0, task)
             texts.insert(0, task.text(place=there))

@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 
 import platformdirs
 
-from mtlkit import DATA
+from mtlkit import DATA, own
 
 ATTEMPTS = 3
 """How often a file is asked for before `fetch` gives up."""
@@ -60,9 +60,13 @@ def generated_folder() -> Path:
     return platformdirs.user_cache_path("mtlkit")
 
 
-@cache
 def registry() -> Mapping[str, Mapping[str, Any]]:
-    """Return the tables of ``data/corpora.toml``, one a corpus, in order."""
+    """Return the tables of ``data/corpora.toml``, one a corpus, in order, then one's own."""
+    return own.beside(_shipped())
+
+
+@cache
+def _shipped() -> Mapping[str, Mapping[str, Any]]:
     return tomllib.loads((DATA / "corpora.toml").read_text(encoding="utf-8"))
 
 
@@ -76,12 +80,26 @@ def unknown(what: str, name: str, known: Iterable[str]) -> CorpusError:
     return CorpusError(f"unknown {what} {name!r}; {hint}")
 
 
-@cache
 def files(corpus: str) -> tuple[Source, ...]:
-    """Return the pinned files of a corpus, sorted by path; none if it is generated."""
-    if corpus not in registry():
-        raise unknown("corpus", corpus, registry())
-    table = registry()[corpus]
+    """Return the pinned files of a corpus, sorted by path; none if it is generated.
+
+    Those of one's own corpora lie in their own folder, wherever the cache is.
+    """
+    if corpus in _shipped():
+        return _files(corpus)
+    if corpus not in (known := registry()):
+        raise unknown("corpus", corpus, known)
+    table = known[corpus]
+    found = [
+        Source(table["folder"], f["path"], f["bytes"], f["sha256"], f["url"])
+        for f in table["own"]["files"]
+    ]
+    return tuple(sorted(found, key=lambda source: source.path))
+
+
+@cache
+def _files(corpus: str) -> tuple[Source, ...]:
+    table = _shipped()[corpus]
     return tuple(
         source
         for source in _pinned()
@@ -120,6 +138,10 @@ def fetch(corpus: str, *, progress: bool = True) -> Path:
     """
     folder = cache_folder()
     lacking = [s for s in files(corpus) if not _is_right(folder / s.folder / s.path, s)]
+    for source in lacking:
+        if not source.url:
+            path = folder / source.folder / source.path
+            raise CorpusError(f"{path} is missing or changed; {_cure(corpus, source)}")
     if lacking:
         _download(corpus, lacking, folder, progress=progress)
     return folder / registry()[corpus]["folder"]
@@ -131,7 +153,7 @@ def check(corpus: str) -> tuple[str, ...]:
     for source in files(corpus):
         path = cache_folder() / source.folder / source.path
         if not path.exists():
-            problems.append(f"{path} is not there; run: mtlkit data fetch {corpus}")
+            problems.append(f"{path} is not there; {_cure(corpus, source)}")
         elif problem := _problem(corpus, source, _bytes(path)):
             problems.append(problem)
     return tuple(problems)
@@ -155,6 +177,13 @@ def _bytes(path: Path) -> bytes:
         raise CorpusError(f"cannot read {path} ({reason}); check its permissions") from error
 
 
+def _cure(corpus: str, source: Source) -> str:
+    """What to do for a file that is not there, or not the right one."""
+    if source.url:
+        return f"run: mtlkit data fetch {corpus}"
+    return f"it is your own: run mtlkit data remove {corpus}, and add it again from your copy"
+
+
 def _problem(corpus: str, source: Source, data: bytes) -> str:
     found = hashlib.sha256(data).hexdigest()
     if found == source.sha256:
@@ -163,7 +192,7 @@ def _problem(corpus: str, source: Source, data: bytes) -> str:
         f"{cache_folder() / source.folder / source.path} is not the pinned file:\n"
         f"  expected SHA-256 {source.sha256}, {source.bytes} bytes\n"
         f"  found    SHA-256 {found}, {len(data)} bytes\n"
-        f"It was changed or cut off. To replace it, run: mtlkit data fetch {corpus}"
+        f"It was changed or cut off. To replace it, {_cure(corpus, source)}"
     )
 
 

@@ -2,17 +2,19 @@
 
 import contextlib
 import functools
+import os
 import time
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import CancelledError
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import torch
 from tqdm.auto import tqdm
 
+from mtlkit import corpora, own
 from mtlkit.processes import CallError, Limits, apart, pack, unpack
 from mtlkit.recipes import Run
 from mtlkit.results import Record, Store
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from dask.distributed import Client
 
 __all__ = ["Failure", "complete"]
+
+_Answer = TypeVar("_Answer")
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,21 @@ def _train(run: dict[str, Any], folder: str, keep: bool) -> tuple[Record, float]
     begun = time.monotonic()
     record = execute(Run.from_json(run), folder=Path(folder), keep=keep)
     return record, time.monotonic() - begun
+
+
+def _at_home(home: str, run: dict[str, Any], call: Callable[[], _Answer]) -> _Answer:
+    """A call where one's own corpora are those of the process that asks, whatever the cluster is.
+
+    Raises `OwnError` if one that the run reads is not what it was when the run was planned.
+    """
+    os.environ["MTLKIT_OWN"] = home
+    for name in run["corpora"].keys() & own.tables().keys():
+        if run["corpora"][name] != (found := corpora.checksum(name)):
+            raise own.OwnError(
+                f"{name} has changed since this run was planned (SHA-256 "
+                f"{run['corpora'][name][:8]}… then, {found[:8]}… now); plan the run again"
+            )
+    return call()
 
 
 @functools.cache
@@ -106,7 +125,7 @@ def complete(
 
     from mtlkit.clusters import cluster
 
-    shared = _shared(pending.values(), store)
+    shared, home = _shared(pending.values(), store), str(own.folder())
     failures: list[Failure] = []
     with cluster(workers, scheduler) as client, _connected(client, store, pending):
         address = client.scheduler_info()["address"]
@@ -117,10 +136,10 @@ def complete(
             # One key is one task to all clients: whether the model is wanted is part of it.
             name = f"{run.route} #{run.seed} {run.id[:12]}{' kept' * keep}"
             before = [kept[each.id] for each in _beginnings(run) if each.id in kept]
-            folder = str(store.folder.resolve())
+            call = functools.partial(_train, run.to_json(), str(store.folder.resolve()), keep)
             future = client.submit(
                 apart,
-                pack(functools.partial(_train, run.to_json(), folder, keep)),
+                pack(functools.partial(_at_home, home, run.to_json(), call)),
                 limits,
                 *before,
                 # Of two kinds: what Dask has never seen it deals out to workers before they are

@@ -33,11 +33,11 @@ def sentence(
     return f"{begin}{a} **{verb}** {b}: {comparison} ({unit}).{hint}"
 
 
-def guessed(guess: str | None, found: str, *, where: str = "") -> str:
-    """A reader's guess beside what the runs say; None is no guess."""
+def guessed(guess: str | None, found: str, *, where: str = "", how: str = "") -> str:
+    """A reader's guess beside what the runs say; None is no guess, `how` stands behind a guess."""
     begin = f"{where}: " if where else ""
     if guess is None:
         return f"{begin}you made no guess; the runs say {found}."
     if guess == found:
-        return f"{begin}you guessed {guess}, and so say the runs."
-    return f"{begin}you guessed {guess}; the runs say {found}."
+        return f"{begin}you guessed {guess}{how}, and so say the runs."
+    return f"{begin}you guessed {guess}{how}; the runs say {found}."

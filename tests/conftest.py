@@ -8,6 +8,7 @@ import pytest
 from jaxtyping import install_import_hook
 
 os.environ.setdefault("MPLBACKEND", "agg")  # no test opens a window
+os.environ["MTLKIT_OWN"] = os.devnull  # tests see the corpora that are shipped, not one's own
 
 ROOT = Path(__file__).resolve().parent.parent
 

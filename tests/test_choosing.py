@@ -20,6 +20,8 @@ from mtlkit.choosing import (
     learn,
     leave_one_target_out,
     read,
+    save,
+    witnesses,
 )
 from mtlkit.policies import FAMILIES, FEATURES, ChoosingError, Features, Leaf, Rule
 
@@ -260,6 +262,30 @@ def test_advantage_is_paired_by_target_and_seed() -> None:
     assert (advantage(table()).value == 0).all(), "nothing to choose"
 
 
+def test_witnesses_names_the_runs_whose_difference_is_the_advantage() -> None:
+    cells = table(lambda f: "joint" if f.labels < 500 else "combined", noise=0.5)
+    cells["id"] = [f"r{number}" for number in range(len(cells))]
+    scores = cells.set_index("id").score
+    items = witnesses(cells)
+    found = pd.DataFrame(
+        {
+            "target": [item.cell["target"] for item in items],
+            "seed": [item.seed for item in items],
+            "ours": [scores[list(item.ours)].mean() for item in items],
+            "theirs": [scores[list(item.theirs)].mean() for item in items],
+        }
+    ).set_index(["target", "seed"])
+    known = advantage(cells).set_index(["target", "seed"]).value
+    assert len(items) == len(known) == 20
+    assert (found.ours - found.theirs).loc[known.index].to_numpy() == pytest.approx(
+        known.to_numpy()
+    )
+    assert {len(item.ours) for item in items} == {3}, "the runs of cells without relatedness too"
+    assert all(item.task == item.cell["target"] and item.claim == "choosing" for item in items)
+    with pytest.raises(ChoosingError, match="has no column 'id'; it has"):
+        witnesses(cells.drop(columns="id"))
+
+
 def test_always_the_same_takes_the_best_by_however_little() -> None:
     cells = table()
     cells.loc[cells.family == "joint", "score"] += 0.1
@@ -313,6 +339,14 @@ def test_tables_from_which_nothing_is_learnt(
     change(table()).to_csv(tmp_path / "cells.csv", index=False)
     with pytest.raises(ChoosingError, match="cells.csv: .*" + text):
         read(tmp_path / "cells.csv")
+
+
+def test_what_is_saved_is_read(tmp_path: Path) -> None:
+    save(table(noise=0.5), tmp_path / "cells.csv")
+    pd.testing.assert_frame_equal(read(tmp_path / "cells.csv"), table(noise=0.5))
+    with pytest.raises(ChoosingError, match="has 0 rows"):
+        save(table().drop(index=6), tmp_path / "other.csv")
+    assert not (tmp_path / "other.csv").exists()
 
 
 def test_an_empty_file_is_named(tmp_path: Path) -> None:

@@ -66,6 +66,12 @@ def test_stances_are_those_of_t_tests_after_holm() -> None:
          "depends on target (for it: b)"),
         ({("1", "a"): -3, ("9", "a"): 3, ("1", "b"): 3, ("9", "b"): -3}, "depends on what is "
          "compared"),
+        ({("unknown", "a"): -3, ("9", "a"): 3, ("1", "b"): 3},
+         "depends on labels (for it from 1)"),
+        ({("unknown", "a"): 3, ("9", "a"): -3, ("9", "b"): -3},
+         "depends on labels (for it unknown)"),
+        ({("unknown", "a"): 3, ("1", "a"): 3, ("9", "b"): -3, ("9", "a"): -3},
+         "depends on labels (for it up to 1 or unknown)"),
     ],
 )  # fmt: skip
 def test_the_rule(means: Mapping[tuple[str, str], float], verdict: str) -> None:
@@ -77,6 +83,10 @@ def test_the_rule(means: Mapping[tuple[str, str], float], verdict: str) -> None:
 def test_few_seeds_are_no_evidence() -> None:
     assert judge(CLAIM, cell(30, seeds=4, labels="1", target="a")).verdict == "not enough evidence"
     assert judge(CLAIM, cell(30, seeds=5, labels="1", target="a")).verdict == "supported"
+
+
+def test_where_there_are_no_runs_it_says_who_leaves_them() -> None:
+    assert judge(CLAIM, []).sentence == "not enough evidence: no runs; lesson 09 leaves them"
 
 
 def test_numbers_that_are_missing_are_left_out() -> None:
@@ -95,6 +105,8 @@ def test_a_seed_that_comes_twice_is_refused() -> None:
 def test_the_ledger_is_whole() -> None:
     rule, every = read()
     assert len(every) == 16 and "Holm" in rule
+    assert every["few_labels"].smallest == "1 point"
+    assert every["choosing"].smallest == "0.5 points"
     for claim in every.values():
         assert claim.margin > 0 and len(claim.lesson) == 2 and claim.statistic and claim.revise
 

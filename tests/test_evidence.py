@@ -142,12 +142,28 @@ def test_items_come_back_from_their_file(tmp_path: Path) -> None:
     assert evidence.load(path) == items
 
 
+def test_a_number_that_is_none_comes_back(tmp_path: Path) -> None:
+    items = [Item("c", {}, 0, "score", "", ("a",), ("b",), value) for value in (math.nan, 1.0)]
+    evidence.save(items, tmp_path / "x.csv")
+    none, one = evidence.load(tmp_path / "x.csv")
+    assert math.isnan(none.value) and one.value == 1
+
+
+def test_a_factor_of_two_words_is_refused(tmp_path: Path) -> None:
+    item = Item("c", {"cost": "test seconds"}, 0, "score", "", ("a",), ("b",), 1.0)
+    with pytest.raises(EvidenceError, match=r"c: 'test seconds' in the cell .*: a value is one wo"):
+        evidence.save([item], tmp_path / "x.csv")
+
+
 def test_a_file_that_is_no_evidence_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "x.csv"
     with pytest.raises(EvidenceError, match=r"x.csv: .*run its lesson again"):
         evidence.load(path)
     path.write_text("claim,cell\na,b\n")
     with pytest.raises(EvidenceError, match="no column 'seed'; run its lesson again"):
+        evidence.load(path)
+    path.write_text(",".join(evidence.COLUMNS) + "\nc,labels,0,score,ner,a,b,1\n")
+    with pytest.raises(EvidenceError, match=r"x.csv: .*; run its lesson again"):
         evidence.load(path)
 
 

@@ -64,6 +64,10 @@ def test_it_says_what_it_shows() -> None:
     for claim in CLAIMS.values():
         assert f"{claim.claim} in the embedded world " in said
     assert said.endswith("Ask first.")
+    depends = [f"{side}: {finding.verdict}" for sides in found().values()
+               for side, finding in sides.items() if finding.verdict[:7] == "depends"]  # fmt: skip
+    quiet = [text.get_text().replace("\n", " ") for text in ax.texts]
+    assert len(depends) == 8 and all(word in quiet for word in depends)
     shown = " ".join(text.get_text().replace("\n", " ") for text in ax.texts)
     for text in (text for pair in infographics.ASPECTS.values() for text in pair):
         assert text in shown and text in said

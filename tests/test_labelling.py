@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import textwrap
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,7 @@ from matplotlib.transforms import Bbox
 from mtlkit.figures import FigureError, canvas
 from mtlkit.labelling import (
     amount,
+    balanced,
     interval_text,
     log_axis,
     name_ends,
@@ -42,6 +44,26 @@ def test_numbers() -> None:
     assert interval_text(math.nan, 1) == ""
     assert [words(x) for x in (np.int64(3000), 0.5, "news")] == ["3,000", "0.5", "news"]
     assert reach(pd.DataFrame({"a": [1.0, -3.0], "b": [math.inf, math.nan]})) == 3
+
+
+def test_lines_are_few_and_about_equal() -> None:
+    assert balanced("one two three four", 14) == ["one two", "three four"]
+    assert balanced("ways (for it: cross-stitch)", 20) == ["ways (for it:", "cross-stitch)"]
+    assert balanced("a longest-of-all-words b", 8) == ["a", "longest-of-all-words", "b"]
+    assert balanced("", 8) == []
+
+
+@given(st.lists(st.sampled_from(["a", "word", "longer", "words"]), max_size=20), st.integers(6, 30))
+def test_no_way_has_fewer_lines_or_a_shorter_longest(words: list[str], width: int) -> None:
+    """Against all widths, with words that fit in the narrowest."""
+    found = balanced(" ".join(words), width)
+    assert " ".join(found).split() == words
+    assert max(map(len, found), default=0) <= width
+    for other in range(6, width + 1):
+        lines = textwrap.wrap(" ".join(words), other)
+        assert len(lines) > len(found) or max(map(len, lines), default=0) >= max(
+            map(len, found), default=0
+        )
 
 
 @settings(max_examples=15, deadline=None)

@@ -30,6 +30,11 @@ def test_it_says_what_it_shows() -> None:
     assert "d: in the embedded world not enough evidence; on real text refuted" in said
     shown = {text.get_text().replace("\n", " ") for text in ledgers.chart(FOUND).texts}
     assert {"X beats Y.", "refuted", "depends on labels (for it up to 1)"} <= shown
+    assert "no runs: lesson 09 leaves them" in shown
+
+
+def test_no_colour_is_that_of_a_family() -> None:
+    assert not {*ledgers.COLOURS.values(), *ledgers.FACES.values()} & {*figures.FAMILIES.values()}
 
 
 def test_the_table_has_a_row_a_claim() -> None:

@@ -16,7 +16,7 @@ import pytest
 from records import RECIPE, unchecked_shapes  # noqa: F401 (a fixture)
 from udtools import udeval  # type: ignore[import-untyped]
 
-from mtlkit import conllu, profiles, reading, study, world
+from mtlkit import conllu, evidence, profiles, reading, study, world
 from mtlkit.__main__ import INPUTS, PROFILES, main
 from mtlkit.annotation import score_file
 
@@ -27,7 +27,9 @@ QUICK = [
 ]  # fmt: skip
 COMMANDS = (
     "study", "train", "evaluate", "annotate", "bench", "methods", "world", "data", "runs", "claims",
-    "choose", "verify", "doctor",
+    "choose", "quiz", "verify", "doctor",
+    "choose", "verify", "cards", "doctor",
+    "choose", "verify", "pages", "doctor",
 )  # fmt: skip
 Answer = Callable[..., str]
 
@@ -102,6 +104,33 @@ def test_help_needs_no_torch() -> None:
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True)
     assert done.returncode == 0
+
+
+def test_claims_says_what_is_found_and_what_is_missing(
+    course: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of runs that no store has, the numbers of the evidence are those that count."""
+    items = [
+        evidence.Item("size_rule", {"smaller": side, "labels": "100", "target": "ner"}, seed,
+                      "score", "ner", ("none",), ("none",), sign * (5 + seed / 10))
+        for side, sign in (("target", 1), ("support", -1))
+        for seed in range(5)
+    ]  # fmt: skip
+    evidence.save(items, evidence.file(course / "figures" / "full", "09"))
+    assert main(["claims"]) == 0
+    said = capsys.readouterr().out
+    assert max(map(len, said.splitlines())) <= 96
+    assert "  world  not enough evidence: no runs; lesson 09 leaves them\n" in said
+    whole = " ".join(said.split())
+    assert "depends on smaller (for it: target): of 2 cells 1 for it, 1 against it; med" in whole
+    todo = "mtlkit study --profile full --only 03 04 05"
+    assert f"real: some claims have no runs yet; to make them:\n  {todo}" in said
+    assert main(["claims", "size_rule"]) == 0
+    said = capsys.readouterr().out
+    assert "  margin      1 point\n" in said and "no runs yet" not in said
+    rows = [line.split() for line in said.splitlines() if line.startswith("    smaller")]
+    assert [row[-1] for row in rows] == ["for", "against"]
+    assert rows[0][6:10] == ["5", "5.20", "5.00", "5.40"]
 
 
 def test_world_is_a_valid_treebank(capsys: pytest.CaptureFixture[str]) -> None:
@@ -388,7 +417,7 @@ def test_what_cannot_be_trained_is_said_and_leaves_nothing(
         (["study", "--only"], "argument --only: expected at least one argument"),
         (["data", "list", "gun"], "mtlkit: unknown corpus 'gun'; did you mean gum?"),
         (["data", "fetch", "nothing"], "mtlkit: unknown corpus 'nothing'; there are: world, gum"),
-        (["data", "delete"], "invalid choice: 'delete' (choose from 'list', 'fetch', 'check')"),
+        (["data", "delete"], "invalid choice: 'delete' (choose from 'list', 'fetch', 'check', "),
         (["runs", "show"], "mtlkit: no id given: `mtlkit runs list --profile quick` has the ids"),
         (["runs", "show", "zz"], "mtlkit: 0 runs begin with 'zz': `mtlkit runs list --profile"),
         (["evaluate", "model"], "the following arguments are required: FILE.conllu"),

@@ -14,6 +14,7 @@ from dask.distributed import LocalCluster
 
 from mtlkit import pipeline
 from mtlkit.clusters import ClusterError
+from mtlkit.pages import MARKS
 from mtlkit.pipeline import Lesson, PipelineError
 from mtlkit.profiles import ProfileError
 from mtlkit.recipes import Recipe, Run
@@ -276,6 +277,20 @@ def test_of_runs_that_everybody_trains_the_last_series_and_its_cost_are_publishe
     ours.save(record(7))
     pipeline.publish(tmp_path, "quick")
     assert Store(packed.parent).ids() == (record(7)["id"],), "what is no longer trained is gone"
+
+
+def test_publishing_brings_the_table_of_lessons_up_to_date(tmp_path: Path) -> None:
+    first = "# 0 · Good\n\n**Why?**\n\n**Minutes:** reading 5, exercises 6, machine 1"
+    cell = {"cell_type": "markdown", "source": [first]}
+    for folder in ("notebooks", "runs/quick/notebooks"):
+        (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / folder / "00_good.ipynb").write_text(json.dumps({"cells": [cell]}))
+    (tmp_path / "runs" / "quick" / "lessons.csv").write_text("lesson,seconds\n00_good,361\n")
+    page = tmp_path / "README.md"
+    page.write_text("\n".join([*MARKS, ""]))
+    assert page in pipeline.publish(tmp_path, "quick")
+    assert "| 00 Good | Why? | 5 + 6 + 7 | [quick](notebooks/00_good.ipynb) |" in page.read_text()
+    assert page not in pipeline.publish(tmp_path, "quick"), "nothing has changed"
 
 
 def test_what_lessons_take_is_noted(tmp_path: Path) -> None:

@@ -96,13 +96,12 @@ def test_routes_of_the_page_are_routes() -> None:
 
 
 def test_lessons_are_those_that_exist() -> None:
-    lessons = rows("The lessons")
-    assert [lesson.split()[0] for lesson, _, _ in lessons] == [f"{n:02}" for n in range(13)]
-    existing = {path.name[:2]: path.name for path in ROOT.glob("notebooks/*.ipynb")}
-    for lesson, _, there in lessons:
-        name = existing.get(lesson[:2])
-        linked = f"[quick](notebooks/{name}), [full](notebooks/full/{name})"
-        assert there == (linked if name else "later"), lesson
+    from mtlkit import pages
+
+    assert pages.front_page(README, ROOT) == README, "run mtlkit pages"
+    existing = sorted(path.name for path in ROOT.glob("notebooks/[0-9][0-9]_*.ipynb"))
+    linked = [re.findall(r"notebooks/(\d\d_\w+\.ipynb)", row[-1]) for row in rows("The lessons")]
+    assert linked == [[name] for name in existing]
 
 
 def test_the_pretrained_start_does_more_than_support() -> None:

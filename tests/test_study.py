@@ -3,7 +3,7 @@
 import functools
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,12 +12,13 @@ import pytest
 import torch
 from records import RECIPE, timeless, unchecked_shapes  # noqa: F401 (a fixture)
 
-from mtlkit import corpora, metrics, networks, results, study
+from mtlkit import batching, corpora, examples, heads, metrics, networks, registry, results, study
+from mtlkit.batching import Batch
 from mtlkit.corpora import CorpusError
-from mtlkit.encoders import EncoderError
+from mtlkit.encoders import EncoderError, States
 from mtlkit.evaluation import primary
 from mtlkit.results import Store
-from mtlkit.routes import Route, RouteError
+from mtlkit.routes import TASKS, Route, RouteError
 from mtlkit.study import execute, plan, prefix
 
 
@@ -348,3 +349,40 @@ def test_a_method_that_cannot_be_is_refused_before_any_training(
     route = "scratch > dep:5@world > pos:20+ner:5@world"
     with pytest.raises(ValueError, match=f"^{re.escape(message)}"):
         study.train(plan(route, RECIPE.replace(**changes), 0))
+
+
+class Steps(heads.SentenceHead):
+    """Classes in an order: one score, and a threshold between each two neighbours."""
+
+    def __init__(self, hidden: int, labels: Sequence[str], *, dropout: float) -> None:
+        super().__init__(hidden, labels[:1], dropout=dropout)
+        self.labels = tuple(labels)
+        self.thresholds = torch.nn.Parameter(torch.arange(len(labels) - 1.0))
+
+    def loss(self, states: States, batch: Batch, target: torch.Tensor) -> torch.Tensor:
+        above = (target[:, None] > torch.arange(len(self.thresholds))).float()
+        scores = self(states).float() - self.thresholds
+        return torch.nn.functional.binary_cross_entropy_with_logits(scores, above)
+
+    def decode(self, states: States, batch: Batch) -> list[str]:
+        return [self.labels[n] for n in (self(states) > self.thresholds).sum(1).tolist()]
+
+
+def test_a_new_kind_of_task_is_five_entries(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MTLKIT_OWN", str(tmp_path))
+    monkeypatch.setitem(TASKS, "stars", "order")
+    monkeypatch.setitem(heads.HEADS, "order", Steps)
+    monkeypatch.setitem(examples.VALUES, "order", examples.VALUES["class"])
+    monkeypatch.setitem(batching.TARGETS, "order", batching.TARGETS["class"])
+    monkeypatch.setitem(metrics.KINDS, "order", metrics.KINDS["class"])
+    monkeypatch.setitem(metrics.PRIMARY, "order", "accuracy")
+    rows = [f"{('bad', 'fair', 'good')[n % 3]} number {n},{n % 3}\n" for n in range(120)]
+    (tmp_path / "stars.csv").write_text("text,label\n" + "".join(rows))
+    registry.add("mine", tmp_path / "stars.csv", tasks=["stars"])
+    recipe = RECIPE.replace(min_updates=60, encoder_lr=1e-2, head_lr=1e-2)
+    run = plan("scratch > stars@mine", recipe, 0)
+    model, _, _ = study.train(run)
+    assert isinstance(model.heads["stars"], Steps)
+    assert study.test(model, run)[0]["stars"]["accuracy"] > 0.6, "a third by chance"

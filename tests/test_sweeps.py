@@ -16,12 +16,13 @@ from pathlib import Path
 from typing import Any
 
 import filelock
+import handmade
 import psutil
 import pytest
 from dask.distributed import Client, KilledWorker, LocalCluster
 from records import RECIPE, timeless, unchecked_shapes  # noqa: F401 (a fixture)
 
-from mtlkit import clusters, sweeps
+from mtlkit import clusters, registry, sweeps
 from mtlkit.clusters import ClusterError, cluster
 from mtlkit.recipes import Run
 from mtlkit.results import Record, Store
@@ -470,3 +471,22 @@ def _session(leader: int) -> list[int]:
         except (psutil.NoSuchProcess, ProcessLookupError):
             continue
     return found
+
+
+def test_workers_of_any_cluster_have_ones_own_corpora(
+    workers: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The cluster was started where there are none; what was replaced is not trained on."""
+    monkeypatch.setenv("MTLKIT_OWN", str(tmp_path / "own"))
+    (tmp_path / "rows.csv").write_text(handmade.sheet(90))
+    registry.add("reviews", tmp_path / "rows.csv")
+    store = Store(tmp_path / "runs")
+    run, late = (plan("scratch > label:20@reviews", RECIPE, seed) for seed in (0, 1))
+    assert complete([run], store, scheduler=address(workers)) == []
+    assert store.load(run.id)["run"]["corpora"]["reviews"] == dict(run.corpora)["reviews"]
+    registry.remove("reviews")
+    (tmp_path / "rows.csv").write_text(handmade.sheet(91))
+    registry.add("reviews", tmp_path / "rows.csv")
+    [failure] = complete([late], store, scheduler=address(workers))
+    assert "reviews has changed since this run was planned (SHA-256 " in failure.reason
+    assert late.id not in store and plan("scratch > label:20@reviews", RECIPE, 0).id != run.id

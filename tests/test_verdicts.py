@@ -51,3 +51,5 @@ def test_a_guess_is_answered() -> None:
     assert guessed(None, "joint") == "you made no guess; the runs say joint."
     assert guessed("joint", "joint", where="ner") == "ner: you guessed joint, and so say the runs."
     assert guessed("single", "joint") == "you guessed single; the runs say joint."
+    assert guessed("a", "b", how=" (60 % sure)") == "you guessed a (60 % sure); the runs say b."
+    assert guessed("a", "a", how=" (60 % sure)").startswith("you guessed a (60 % sure), and so")

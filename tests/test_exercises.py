@@ -87,6 +87,12 @@ def test_an_exercise_is_read(lesson: dict[str, Any]) -> None:
     assert found.solution.endswith("So.")
 
 
+def test_code_may_prepare_it(lesson: dict[str, Any]) -> None:
+    lesson["cells"].insert(2, cell("code", "things = [1, 2, 3]"))
+    (found,) = exercises(lesson)
+    assert (found.begin, found.place, found.task) == (1, 3, "How many?")
+
+
 def test_a_notebook_without_tags_has_no_exercises() -> None:
     assert exercises({"cells": [cell("markdown", "# 1 · Nothing")]}) == ()
 
@@ -123,6 +129,10 @@ def tagged(place: int, *tags: str) -> Callable[[list[dict[str, Any]]], None]:
         ),
         (lambda cells: cells.insert(3, cell("markdown", "")), "three cells in a row"),
         (broken(1, "### 1", "** 1"), "should have the heading “### 1"),
+        (
+            lambda cells: cells.insert(2, cell("markdown", "More.")),
+            "should have the heading “### 1",
+        ),
         (broken(1, "### 1", "### 2"), "its heading has the number 2"),
         (broken(1, "(easy)", "(medium)"), "level is 'medium': expected one of easy, middle, hard"),
         (broken(1, "Hint 3: code", "Hint: code"), "needs three folded hints, “Hint 1: what to exp"),

@@ -4,7 +4,6 @@ The comparison is a table of *cells*: in each one every family was trained with 
 """
 
 import math
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -273,17 +272,23 @@ def witnesses(cells: pd.DataFrame, limits: Limits = LIMITS) -> list[Item]:
     """What the claim that one can choose rests on: an item for each target and seed.
 
     On our side are the runs that "chart" takes in the target's cells, on the other those of
-    "always the same" (`leave_one_target_out`); the difference of their means is `advantage`.
-    `cells` needs the column ``id``.
+    "always the same" (`leave_one_target_out`); the difference of their means is `advantage`.  Where
+    other targets have too few cells for any question, both must take the same, which says nothing
+    of the claim: there is no item.  `cells` needs the column ``id``.
     """
     if "id" not in cells:
-        raise ChoosingError(f"the table of cells has no column 'id'; it has {list(cells)}")
+        raise ChoosingError(f"the table of cells has no column ['id']; it has {list(cells)}")
+    count = _table(cells).places["target"].value_counts()
+    able = count.index[count.sum() - count >= 2 * limits.cells]
+    if able.empty:
+        return []
     choices = leave_one_target_out(cells, limits)
     runs = choices.merge(cells[[*CELL, "family", "seed", "id"]], on=[*CELL, "family", "seed"])
     sides = runs.groupby(["target", "seed", "chooser"], sort=False)["id"].agg(tuple).unstack()
     return [
         Item("choosing", {"target": name}, int(seed), "score", name, row.chart, row[SAME])
         for (name, seed), row in sides.iterrows()
+        if name in able
     ]
 
 
@@ -296,7 +301,7 @@ def save(cells: pd.DataFrame, path: Path) -> None:
     write_atomically(path, cells.to_csv(index=False, lineterminator="\n"))
 
 
-def read(path: str | os.PathLike[str]) -> pd.DataFrame:
+def read(path: str | Path) -> pd.DataFrame:
     """The table of cells in a CSV file; `ChoosingError` names the file if it is not whole."""
     try:
         cells = pd.read_csv(path)

@@ -240,14 +240,18 @@ class Ward:
         return pd.DataFrame(rows)
 
     def fold_scores(self) -> tuple[np.ndarray, np.ndarray]:
-        """Case 6: points of span F1 [fold, run] on each part of the test, and on all the others."""
+        """Case 6: points of span F1 [fold, run] on each part of the test, and on the others.
+
+        The part before is not among the others, so that it may have had a say in a choice.
+        """
         records = [self.lab.store.load(run.id) for run in self.runs(6).values()]
         counts = np.array([record["counts"]["ner"]["f1"] for record in records])
         folds, parts, rests = self.size["folds"], [], []
         place = np.arange(counts.shape[1]) % folds
         for fold in range(folds):
+            others = ~np.isin(place, (fold, (fold - 1) % folds))
             parts.append([metrics.f1(each.tolist()) for each in counts[:, place == fold]])
-            rests.append([metrics.f1(each.tolist()) for each in counts[:, place != fold]])
+            rests.append([metrics.f1(each.tolist()) for each in counts[:, others]])
         return 100 * np.array(parts), 100 * np.array(rests)
 
     def best_rates(self, frame: pd.DataFrame) -> dict[str, str]:

@@ -287,8 +287,10 @@ def claims(options: argparse.Namespace) -> int:
     for claim in [every[options.claim]] if options.claim else every.values():
         print(_filled(f"{claim.id}: ", claim.claim))
         if options.claim:
-            about = {"source": claim.source, "lesson": claim.lesson, "statistic": claim.statistic,
-                     "margin": claim.smallest, "revised by": claim.revise, "rule": rule}  # fmt: skip
+            about = {
+                "source": claim.source, "lesson": claim.lesson, "statistic": claim.statistic,
+                "margin": claim.smallest, "revised by": claim.revise, "rule": rule,
+            }  # fmt: skip
             print("\n".join(_filled(f"  {name:<12}", text) for name, text in about.items()))
         for side, finding in found[claim.id].items():
             print(_filled(f"  {side:<6} ", finding.sentence))

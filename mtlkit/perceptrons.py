@@ -3,13 +3,14 @@
 The two signs of a route need no text: `stages` turns ``a > b`` and ``a + b`` into lists of tasks,
 and `follow` trains on one after the other, or on both together.  The first dimension of every
 tensor is the network.  Networks never meet: the loss is the sum of theirs and Adam treats each
-number by itself, so that ten trained together are what each would be alone, in the time of one.
+number by itself, so that ten trained together are what each would be alone, in little more time
+than one takes.
 """
 
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 import torch
@@ -20,9 +21,10 @@ from torch.nn import functional as F
 
 __all__ = ["PerceptronError", "Perceptrons", "Task", "follow", "score", "stages", "train"]
 
+_Task = TypeVar("_Task")  # `stages` moves them about and does not look inside
 Kind = Literal["class", "labels", "numbers", "hidden"]
 HIDDEN = 0.5
-"""Share of the inputs that a task of hidden inputs covers; on digits 0.25 and 0.75 do as well."""
+"""Share of the inputs that a task of hidden inputs covers, drawn anew for every batch."""
 
 
 class PerceptronError(ValueError):
@@ -119,7 +121,7 @@ class _Layer(nn.Module):
         return torch.baddbmm(self.bias, inputs, self.weight)
 
 
-def stages(route: str, tasks: Mapping[str, Task]) -> list[list[Task]]:
+def stages(route: str, tasks: Mapping[str, _Task]) -> list[list[_Task]]:
     """The stages of a route whose tasks have these names: ``"a > b"``, ``"a + b"``.
 
     Raises `PerceptronError` for a name that no task has.

@@ -65,7 +65,8 @@ def add(
     place
         A file, or a folder of files: ``.conllu``, or ``.csv`` and ``.tsv``.  In a folder those with
         train, dev or test in their names are of that side, the others are of train.  Or
-        ``ud:CODE``, a treebank of Universal Dependencies, which is fetched.
+        ``ud:CODE``, a treebank of Universal Dependencies, which is fetched; of one that has only
+        test, the hash makes all sides.
     dev, test
         Files of these sides.  A side without a file is made by a hash: see `mtlkit.holdings`.
     text, label
@@ -86,6 +87,8 @@ def add(
             code = str(place).removeprefix("ud:")
             paths, urls = treebanks.fetch(code, Path(fetched), release=release)
             given = {side: [(path, urls[side])] for side, path in paths.items()}
+            if set(given) == {"test"}:  # a treebank for testing only: a hash makes its sides
+                given = {"train": given["test"]}
         else:
             given = {side: [(p, "") for p in found] for side, found in _sides(Path(place)).items()}
         for side, path in (("dev", dev), ("test", test)):
@@ -96,8 +99,6 @@ def add(
                         "give one of them"
                     )
                 given[side] = [(Path(path), "")]
-        if set(given) == {"test"}:  # a treebank for testing only
-            given = {"train": given["test"]}
         return _register(name, given, text, label, tuple(tasks))
 
 

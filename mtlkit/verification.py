@@ -104,7 +104,10 @@ def read(published_runs: Store) -> tuple[list[Check], Counter[str], "Bands"]:
             run = Run.from_json(record["run"])
         except RouteError:
             run = None
-        if run is None or run.id != record["id"]:
+        elsewhere = record["run"]["corpora"].keys() - sources.registry().keys() - {"mini"}
+        if run is None and elsewhere:
+            skipped[f"{min(elsewhere)} is a corpus of somebody's own, not registered here"] += 1
+        elif run is None or run.id != record["id"]:
             skipped["made by another version of mtlkit: the id cannot be rebuilt"] += 1
         elif reason := _obstacle(run, absent):
             skipped[reason] += 1

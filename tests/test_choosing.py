@@ -282,7 +282,10 @@ def test_witnesses_names_the_runs_whose_difference_is_the_advantage() -> None:
     )
     assert {len(item.ours) for item in items} == {3}, "the runs of cells without relatedness too"
     assert all(item.task == item.cell["target"] and item.claim == "choosing" for item in items)
-    with pytest.raises(ChoosingError, match="has no column 'id'; it has"):
+    two = cells[cells.target.isin(["ner", "dep"])]
+    assert witnesses(two) == [], "three cells of the other target allow no question"
+    assert len(witnesses(two, Limits(cells=1))) == 8
+    with pytest.raises(ChoosingError, match=r"has no column \['id'\]; it has"):
         witnesses(cells.drop(columns="id"))
 
 

@@ -101,6 +101,7 @@ def test_then_is_one_stage_after_the_other() -> None:
     tasks = {"b": first, "a": last}
     assert stages("b > a", tasks) == [[first], [last]]
     assert stages("b + a", tasks) == [[first, last]]
+    assert stages("b+a>a", {"a": 1, "b": 2}) == [[2, 1], [1]]
     settings = {"widths": (7,), "seeds": SEEDS}
     then = follow(stages("b > a", tasks), updates=[4, 5], rates=[0.01, 0.02], **settings)
     by_hand = Perceptrons(5, (7,), {"b": 2, "a": 3}, SEEDS)

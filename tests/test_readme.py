@@ -21,6 +21,7 @@ NOT_RUN = {
     "make study": "runs the whole series for minutes; make test runs its smoke profile",
     "make lab": "opens JupyterLab, which stays open until it is stopped",
     "mtlkit data fetch gum": "downloads a corpus; the tests of corpora fetch from a local folder",
+    "mtlkit data add german ud:de_gsd": "downloads a treebank; other tests have a local server",
     'mtlkit train "minilm > pos+ner+dep@gum" --seed 0 --out parser': "trains for minutes on gum",
     'mtlkit train "scratch > mlm@text" --recipe mlm_updates=12000 mlm_tokens=2048 mlm_rate=0.2 '
     "--out mine": "trains for an hour and more on real text",
@@ -57,7 +58,10 @@ def test_commands_run(tmp_path: Path) -> None:
     tried = [command for command in commands() if command not in NOT_RUN]
     assert any(command.startswith("mtlkit train") for command in tried)
     scripts = Path(sys.executable).parent
-    environment = os.environ | {"PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}"}
+    environment = os.environ | {
+        "PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}",
+        "MTLKIT_OWN": str(tmp_path / "own corpora"),
+    }
     for command in tried:
         folder = ROOT if command.startswith("make ") else tmp_path
         run = subprocess.run(
@@ -102,6 +106,20 @@ def test_lessons_are_those_that_exist() -> None:
     existing = sorted(path.name for path in ROOT.glob("notebooks/[0-9][0-9]_*.ipynb"))
     linked = [re.findall(r"notebooks/(\d\d_\w+\.ipynb)", row[-1]) for row in rows("The lessons")]
     assert linked == [[name] for name in existing]
+
+
+def test_the_ledger_is_what_the_published_evidence_says() -> None:
+    from mtlkit import claims, ledgers
+
+    evidence = {
+        side: claims.gather(ROOT / "figures" / profile) for side, profile in claims.SIDES.items()
+    }
+    found = {
+        id: {side: claims.judge(claim, items) for side, items in evidence.items()}
+        for id, claim in claims.read()[1].items()
+    }
+    assert all(mark in README for mark in ledgers.MARKS)
+    assert ledgers.front_page(README, found) == README, "mtlkit study --publish renews it"
 
 
 def test_the_pretrained_start_does_more_than_support() -> None:

@@ -159,6 +159,7 @@ ONE_LABEL = "text,label\n" + "".join(f"sentence {n},x\n" for n in range(90))
         ("mine", "both", {}, RegistryError, "{}/both/a.conllu and {}/both/b.csv are of two format"),
         ("mine", "rows.csv", {"dev": "no.csv"}, RegistryError, "cannot read no.csv (No such file"),
         ("mine", "trees", {"dev": "x.conllu"}, RegistryError, "{}/trees/a-dev.conllu is of dev by"),
+        ("mine", "trees", {}, RegistryError, "mine: no sentence is left for train, of 3 in all; "),
         ("mine", "few.csv", {}, RegistryError, "mine: no sentence is left for dev, of 1 in all; "),
         ("mine", "one.csv", {}, RegistryError, "mine: every training sentence has the label 'x' "),
         ("mine", "rows.csv", {"tasks": ["pos"]}, RegistryError, "a sheet has one label a sentence"),

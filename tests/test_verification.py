@@ -154,6 +154,7 @@ def test_what_cannot_be_trained_here_is_counted_with_the_reason(
     )
     real = plan("scratch > pos:20@gum", RECIPE, 0)
     newer = {**record["run"], "recipe": {**record["run"]["recipe"], "momentum": 1}}
+    theirs = {**record["run"], "route": "mini > pos@theirs", "corpora": {"theirs": "e" * 64}}
     sha = corpora.checksum("world")
     store = Store(tmp_path / "published")
     for each in (
@@ -163,6 +164,7 @@ def test_what_cannot_be_trained_here_is_counted_with_the_reason(
         altered(record, corpora={"world": "f" * 64}),
         {**record, "id": "a" * 64, "run": newer},
         {**record, "id": "b" * 64},
+        {**record, "id": "c" * 64, "run": theirs},
     ):
         store.save(each)
     checks, skipped, _ = read(store)
@@ -173,6 +175,7 @@ def test_what_cannot_be_trained_here_is_counted_with_the_reason(
         f"world is another than it was, SHA-256 ffffffff… then, {sha[:8]}… here: "
         "verify with the version of then": 1,
         "made by another version of mtlkit: the id cannot be rebuilt": 2,
+        "theirs is a corpus of somebody's own, not registered here": 1,
     }
     # A mini that is not there at all has an error of its own.
     monkeypatch.setattr(published, "_mini_sha256", lambda: "0" * 64)
@@ -182,7 +185,7 @@ def test_what_cannot_be_trained_here_is_counted_with_the_reason(
     def gone() -> str:
         raise published.EncoderError("the encoder mini is not in its place")
 
-    assert read(store)[1].total() == 5
+    assert read(store)[1].total() == 6
     monkeypatch.setattr(published, "_mini_sha256", gone)
     assert read(store)[1]["the encoder mini is not in its place"] == 1
 

@@ -95,7 +95,7 @@ def lesson(
     found = copy.deepcopy(dict(notebook))
     _set_profile(found["cells"], edition.profile)
     about = {exercise.number: exercise for exercise in exercises(found)}
-    tasks = {found["cells"][each.place - 1].get("id"): each for each in about.values()}
+    tasks = {found["cells"][each.begin].get("id"): each for each in about.values()}
     parts = sections(found)
     notes = edition.instructor and not edition.nbgrader
     if plan is None and (notes or edition.minutes):

@@ -60,7 +60,7 @@ class Exercise:
 
     ``task``, ``hints`` and ``solution`` are Markdown; ``stub``, ``check`` and ``answer`` are
     Python.  ``answer`` is what stands in the stub's place once the exercise is solved.  ``place``
-    is the index of the stub's cell.
+    is the index of the stub's cell, and ``begin`` that of the cell with the task.
     """
 
     number: int
@@ -73,6 +73,7 @@ class Exercise:
     solution: str
     answer: str
     place: int
+    begin: int
 
 
 def source(cell: Mapping[str, Any]) -> str:
@@ -195,6 +196,10 @@ _SOLUTION = re.compile(r"\s*<details><summary>Solution</summary>\n(.*)</details>
 _PYTHON = re.compile(r"^```python\n(.*?)^```$", re.S | re.M)
 
 
+def _is_code(cell: Mapping[str, Any]) -> bool:
+    return cell["cell_type"] == "code" and role(cell) is None
+
+
 def _exercise(notebook: Notebook, number: int, cells: Mapping[str, int]) -> Exercise:
     """One exercise, from the places of its tagged cells."""
 
@@ -211,18 +216,21 @@ def _exercise(notebook: Notebook, number: int, cells: Mapping[str, int]) -> Exer
     place = cells["exercise"]
     if (cells["check"], cells["solution"]) != (place + 1, place + 2):
         raise wrong("stub, check and solution should be three cells in a row, in this order")
-    before = notebook["cells"][place - 1] if place else {"cell_type": "none", "source": ""}
-    heads = list(_HEADING.finditer(source(before) + "\n"))
-    if before["cell_type"] != "markdown" or not heads:
+    begin = place - 1
+    while begin >= 0 and _is_code(notebook["cells"][begin]):  # which prepares the exercise
+        begin -= 1
+    before = source(notebook["cells"][begin]) if begin >= 0 else ""
+    heads = list(_HEADING.finditer(before + "\n"))
+    if not heads:
         raise wrong(
-            f"the cell before the stub should have the heading “### {number} · Title (easy)”"
+            f"the text before its stub should have the heading “### {number} · Title (easy)”"
         )
     head = heads[-1]
     if int(head[1]) != number:
         raise wrong(f"its heading has the number {head[1]}")
     if head[3] not in LEVELS:
         raise wrong(f"its level is {head[3]!r}: expected one of {', '.join(LEVELS)}")
-    text = source(before)[head.end() :].strip()
+    text = before[head.end() :].strip()
     hints = list(_HINT.finditer(text))
     names = [(int(hint[1]), hint[2]) for hint in hints]
     if names != list(enumerate(HINTS, 1)):
@@ -252,4 +260,5 @@ def _exercise(notebook: Notebook, number: int, cells: Mapping[str, int]) -> Exer
         solution=folded[1].strip(),
         answer=block[1].rstrip("\n"),
         place=place,
+        begin=begin,
     )

@@ -12,7 +12,7 @@ from mtlkit.exercises import Exercise
 EXERCISE = Exercise(
     number=2, title="Count", level="hard", task="How many?", hints=("a", "b", "c"),
     stub="def f():\n    return None", check="print('Right')", solution="So.",
-    answer="def f():\n    return 3", place=3,
+    answer="def f():\n    return 3", place=3, begin=2,
 )  # fmt: skip
 
 

@@ -87,6 +87,12 @@ def test_an_exercise_is_read(lesson: dict[str, Any]) -> None:
     assert found.solution.endswith("So.")
 
 
+def test_code_may_prepare_it(lesson: dict[str, Any]) -> None:
+    lesson["cells"].insert(2, cell("code", "things = [1, 2, 3]"))
+    (found,) = exercises(lesson)
+    assert (found.begin, found.place, found.task) == (1, 3, "How many?")
+
+
 def test_a_notebook_without_tags_has_no_exercises() -> None:
     assert exercises({"cells": [cell("markdown", "# 1 · Nothing")]}) == ()
 
@@ -123,6 +129,10 @@ def tagged(place: int, *tags: str) -> Callable[[list[dict[str, Any]]], None]:
         ),
         (lambda cells: cells.insert(3, cell("markdown", "")), "three cells in a row"),
         (broken(1, "### 1", "** 1"), "should have the heading “### 1"),
+        (
+            lambda cells: cells.insert(2, cell("markdown", "More.")),
+            "should have the heading “### 1",
+        ),
         (broken(1, "### 1", "### 2"), "its heading has the number 2"),
         (broken(1, "(easy)", "(medium)"), "level is 'medium': expected one of easy, middle, hard"),
         (broken(1, "Hint 3: code", "Hint: code"), "needs three folded hints, “Hint 1: what to exp"),
@@ -233,14 +243,43 @@ def solve(notebook: dict[str, Any], exercise: Exercise, given: dict[str, Any]) -
     return printed[0], printed[1]
 
 
+# Exercises whose check needs more than definitions, with the reason.
+NOT_SOLVED = {
+    "10-1": "its check gives names where a route of perceptrons has tasks, and shapes are checked here",
+    "10-4": "what it trains is kept by the code of its cell, which only a notebook has",
+    "12-1": "reads a file that an earlier cell writes",
+    "12-4": "reads a corpus that an earlier cell registers",
+}
+
 TRACE = [
     ("sum", "cosines", pair, done, seed, (len(pair) + done) / 100 + seed)
     for pair, done, seed in itertools.product(("pos|ner", "pos|dep"), (50, 100), (0, 1))
 ]
 
+PAIRS = pd.DataFrame({"mean": [0.5, -3.0, 2.0, 0.1], "detectable": [1.0, 2.0, 1.5, 1.0]})
+MEANS = pd.DataFrame(
+    {
+        "scratch": [30.0, 40, 35, 50, 60, 70],
+        "single": [50.0, 60, 55, 70, 80, 84],
+        "joint": [54.0, 61, 60, 74, 78, 80],
+        "combined": [52.0, 63, 58, 72, 79, 83],
+    },
+    index=pd.MultiIndex.from_product([("ner", "dep", "pos"), (100, 400)]),
+)
+
+
+def number(path: Path, exercise: Exercise) -> str:
+    return f"{path.stem[:2]}-{exercise.number}"
+
+
+def test_exercises_that_are_excused_are_there() -> None:
+    assert set(NOT_SOLVED) <= {number(*part) for part in PARTS}
+
 
 @pytest.mark.parametrize(
-    ("path", "exercise"), PARTS, ids=[f"{path.stem[:2]}-{e.number}" for path, e in PARTS]
+    ("path", "exercise"),
+    [part for part in PARTS if number(*part) not in NOT_SOLVED],
+    ids=[number(*part) for part in PARTS if number(*part) not in NOT_SOLVED],
 )
 def test_the_check_says_not_yet_to_the_stub_and_right_to_the_solution(
     path: Path, exercise: Exercise, tmp_path: Path
@@ -253,6 +292,8 @@ def test_the_check_says_not_yet_to_the_stub_and_right_to_the_solution(
     if path.stem[:2] == "06":  # what methods did in runs, which are not trained here
         columns = ["method", "kind", "name", "done", "seed", "value"]
         given["trace"] = pd.DataFrame(TRACE, columns=columns)
+    if path.stem[:2] == "09":  # comparisons and means of runs
+        given |= {"pairs": PAIRS, "means": MEANS, "targets": ["ner", "dep", "pos"]}
     unsolved, right = solve(read(path), exercise, given)
     assert unsolved.startswith("Not yet")
     assert right.startswith("Right")

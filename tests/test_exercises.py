@@ -245,7 +245,7 @@ def solve(notebook: dict[str, Any], exercise: Exercise, given: dict[str, Any]) -
 
 # Exercises whose check needs more than definitions, with the reason.
 NOT_SOLVED = {
-    "10-1": "its check gives names where a route of perceptrons has tasks, and shapes are checked here",
+    "10-1": "its check gives names in place of tasks, which tests, that check types, refuse",
     "10-4": "what it trains is kept by the code of its cell, which only a notebook has",
     "12-1": "reads a file that an earlier cell writes",
     "12-4": "reads a corpus that an earlier cell registers",

@@ -321,7 +321,7 @@ def _parser() -> argparse.ArgumentParser:
     text = "list what there is to share, draw, weigh and operate with"
     add("methods", commands.methods, text, "")
 
-    text = "write what is generated: the sources as a page, the table of lessons in the README"
+    text = "write what is generated: glossary, questions, sources, the README's table of lessons"
     written = add("pages", pages.pages, text, "", "--check")
     written.add_argument("--check", action="store_true", help="only say what is out of date")
 

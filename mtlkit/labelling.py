@@ -150,9 +150,9 @@ def table_axes(
 
 
 def reach(frame: pd.DataFrame) -> float:
-    """How far from zero the numbers of `frame` go (those that are finite)."""
+    """How far from zero the numbers of `frame` go (those that are finite); 1 if they are all zero."""
     values = frame.to_numpy(dtype=float)
-    return max(1e-9, float(np.abs(values[np.isfinite(values)]).max(initial=0.0)))
+    return float(np.abs(values[np.isfinite(values)]).max(initial=0.0)) or 1.0
 
 
 def side_text(

@@ -132,3 +132,8 @@ def test_need() -> None:
         need(frame, "a", "b")
     with pytest.raises(FigureError, match="has no rows: nothing to draw"):
         need(frame[:0], "a")
+
+
+def test_numbers_that_are_all_zero_reach_as_far_as_one() -> None:
+    assert reach(pd.DataFrame({"a": [0.0, -0.0], "b": [math.nan, math.inf]})) == 1.0
+    assert reach(pd.DataFrame({"a": [0.5, -2.0, math.inf]})) == 2.0

@@ -150,7 +150,7 @@ def table_axes(
 
 
 def reach(frame: pd.DataFrame) -> float:
-    """How far from zero the numbers of `frame` go (those that are finite); 1 if they are all zero."""
+    """How far from zero the finite numbers of `frame` go; 1 if they are all zero."""
     values = frame.to_numpy(dtype=float)
     return float(np.abs(values[np.isfinite(values)]).max(initial=0.0)) or 1.0
 

@@ -18,11 +18,6 @@ from mtlkit import pages
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 
-OLD_FORM: frozenset[str] = frozenset()
-"""Lessons that are still to get the form that the tests of `NEW` ask for."""
-
-NEW = [path for path in NOTEBOOKS if path.name[:2] not in OLD_FORM]
-
 
 @dataclass(frozen=True)
 class Cell:
@@ -46,17 +41,6 @@ def cells(path: Path, kind: str = "") -> list[Cell]:
 
 def named(path: Path) -> str:
     return path.stem
-
-
-def test_lessons_of_the_old_form_are_still_of_it() -> None:
-    there = {path.name[:2] for path in NOTEBOOKS}
-    assert there >= OLD_FORM, "a lesson that is listed does not exist"
-    for path in NOTEBOOKS:
-        if path.name[:2] in OLD_FORM:
-            code = "\n".join(each.source for each in cells(path, "code"))
-            assert "mtlkit.predictions" not in code, (
-                f"{path.name} is listed in OLD_FORM: take it out"
-            )
 
 
 # ---- the head
@@ -119,7 +103,7 @@ def test_faults_of_heads_are_found() -> None:
     assert len(head_faults("# 4 · X")) == 3
 
 
-@pytest.mark.parametrize("path", NEW, ids=named)
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=named)
 def test_head_has_its_parts(path: Path) -> None:
     assert head_faults(cells(path)[0].source) == []
 
@@ -248,7 +232,7 @@ def test_numbers_that_look_measured_are_found(text: str, found: list[str]) -> No
     assert typed_numbers(text) == found
 
 
-@pytest.mark.parametrize("path", NEW, ids=named)
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=named)
 def test_no_number_in_prose_was_typed(path: Path) -> None:
     for each in cells(path, "markdown"):
         if GIVEN not in each.tags:
@@ -327,12 +311,12 @@ def test_faults_of_guesses_are_found(tmp_path: Path) -> None:
     ]
 
 
-@pytest.mark.parametrize("path", NEW, ids=named)
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=named)
 def test_what_is_asked_is_revealed(path: Path) -> None:
     assert guess_faults(path) == []
 
 
-@pytest.mark.parametrize("path", NEW, ids=named)
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=named)
 def test_lesson_ends_with_its_quiz_and_sources(path: Path) -> None:
     shown = [ast.literal_eval(call.args[0]) for _, call in calls(path, "quizzes.show")]
     assert path.name[:2] in shown

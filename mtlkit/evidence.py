@@ -4,9 +4,10 @@ A lesson leaves its evidence as a table: a row for each claim, cell and seed, wi
 runs and the name of the measure.  The number in a row can always be computed again from the store.
 """
 
+import functools
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -201,23 +202,31 @@ MEASURES: Mapping[str, Callable[[Sequence[Record], Sequence[Record], str], float
 """Name of each measure to what it makes of (our records, their records, the task)."""
 
 
-def measure(item: Item, store: Store) -> Item:
-    """The item with its number, computed from the store.  `ResultsError` where a run is missing."""
-    ours, theirs = ([store.load(id) for id in side] for side in (item.ours, item.theirs))
-    value = MEASURES[item.measure](ours, theirs, item.task)
-    fields = {**vars(item), "value": value}
-    return Item(**fields)
+def measure(items: Iterable[Item], store: Store) -> list[Item]:
+    """Items with their numbers, computed from the store; `ResultsError` where it lacks a run."""
+    load = _loader(store)
+    return [_measured(item, load) for item in items]
 
 
 def renew(items: Iterable[Item], store: Store) -> list[Item]:
     """Items with their numbers computed anew, where the store has their runs; the others as is."""
-    found = []
+    found, load = [], _loader(store)
     for item in items:
         try:
-            found.append(measure(item, store))
+            found.append(_measured(item, load))
         except ResultsError:
             found.append(item)
     return found
+
+
+def _loader(store: Store) -> Callable[[str], Record]:
+    """Reads each run once, for many items share it; without its counts, which take much memory."""
+    return functools.cache(lambda id: {k: v for k, v in store.load(id).items() if k != "counts"})
+
+
+def _measured(item: Item, load: Callable[[str], Record]) -> Item:
+    ours, theirs = ([load(id) for id in side] for side in (item.ours, item.theirs))
+    return replace(item, value=MEASURES[item.measure](ours, theirs, item.task))
 
 
 def file(figures: Path, lesson: str) -> Path:

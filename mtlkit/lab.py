@@ -292,7 +292,7 @@ class Lab:
 
         The items' numbers are measured here.  What they say of each claim, in Markdown.
         """
-        found = [evidence.measure(item, self.store) for item in items]
+        found = evidence.measure(items, self.store)
         evidence.save(found, evidence.file(self.figures, lesson))
         return claims.spoken(found)
 

@@ -12,7 +12,7 @@ from test_evidence import record, stored
 
 from mtlkit import claims, evidence
 from mtlkit.claims import Claim, ClaimError, judge, read
-from mtlkit.evidence import Item, measure
+from mtlkit.evidence import Item
 
 CLAIM = Claim(
     "c", "X beats Y.", "A 1999", "09", "a difference", "points", 1.0, ("labels", "target"), "runs"
@@ -122,9 +122,8 @@ def test_one_number_in_the_store_changes_a_verdict(tmp_path: Path) -> None:
     rows = [record(f"a{seed}", score=0.60 + 0.002 * seed, seed=seed) for seed in range(5)]
     rows += [record(f"b{seed}", score=0.55, seed=seed) for seed in range(5)]
     store = stored(tmp_path / "runs", *rows)
-    items = [
-        measure(Item("c", {}, s, "score", "ner", (f"a{s}",), (f"b{s}",)), store) for s in range(5)
-    ]
+    wanted = [Item("c", {}, s, "score", "ner", (f"a{s}",), (f"b{s}",)) for s in range(5)]
+    items = evidence.measure(wanted, store)
     evidence.save(items, evidence.file(tmp_path / "figures", "09"))
     assert judge(CLAIM, claims.gather(tmp_path / "figures", store)).verdict == "supported"
     store.save(record("a0", score=0.20, seed=0))

@@ -9,7 +9,7 @@ import pytest
 from scipy.stats import spearmanr
 
 from mtlkit import DATA, evidence
-from mtlkit.evidence import EvidenceError, Item, equivalent, measure, reached
+from mtlkit.evidence import EvidenceError, Item, equivalent, reached
 from mtlkit.results import Store
 from mtlkit.routes import Route
 
@@ -39,6 +39,11 @@ def stored(folder: Path, *records: dict[str, Any]) -> Store:
     for each in records:
         store.save(each)
     return store
+
+
+def measure(one: Item, store: Store) -> Item:
+    [found] = evidence.measure([one], store)
+    return found
 
 
 def test_scores_are_means_of_each_side_in_points(tmp_path: Path) -> None:
@@ -174,6 +179,17 @@ def test_numbers_are_renewed_where_the_store_has_the_runs(tmp_path: Path) -> Non
     assert first.value == pytest.approx(20) and second is unknown
 
 
+def test_a_run_that_items_share_is_read_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = stored(tmp_path, record("a", score=0.7), record("b", score=0.5))
+    read: list[str] = []
+    load = store.load
+    monkeypatch.setattr(store, "load", lambda id: (read.append(id), load(id))[1])
+    found = evidence.measure([item("score", "a", "b"), item("score", "b", "a")], store)
+    assert [each.value for each in found] == pytest.approx([20, -20]) and read == ["a", "b"]
+
+
 PUBLISHED = [
     path
     for profile in ("quick", "full")  # what smoke leaves is nobody's evidence
@@ -188,6 +204,7 @@ def test_published_evidence_is_what_the_published_runs_say(path: Path) -> None:
     assert items, "a lesson that leaves evidence leaves some"
     missing = {id for each in items for id in (*each.ours, *each.theirs)} - {*store.ids()}
     assert not missing, f"{len(missing)} runs are not published: mtlkit study --publish"
-    for each in items:
-        assert measure(each, store).value == pytest.approx(each.value, abs=2e-6), each
-        assert Route.parse(store.load(each.ours[0])["run"]["route"])
+    for each, found in zip(items, evidence.measure(items, store), strict=True):
+        assert found.value == pytest.approx(each.value, abs=2e-6), each
+    for id in {each.ours[0] for each in items}:
+        assert Route.parse(store.load(id)["run"]["route"])

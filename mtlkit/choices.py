@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
+from matplotlib.patheffects import withStroke
 from matplotlib.ticker import NullLocator
 from matplotlib.transforms import offset_copy
 
@@ -154,8 +155,8 @@ def scatter_rule(
         raise FigureError(f"column {x!r} has {frame[x].min():g}: a ratio must be above zero")
     ax = ax or canvas(height=3.9)[1][0]
     beside = frame.groupby(x).cumcount() - (frame.groupby(x)[x].transform("size") - 1) / 2
-    places = frame[x] * 1.13**beside
-    across = 1.35 * max(2.0, float(np.exp(np.abs(np.log(frame[x])).max())))
+    places = frame[x] * 1.2**beside
+    across = 1.35 * max(2.0, float(np.exp(np.abs(np.log(places)).max())))
     up = 1.3 * reach(frame[[y, low, high]])
     for right in (True, False):
         tint = (1, across) if right else (1 / across, 1)
@@ -175,8 +176,9 @@ def scatter_rule(
     ax.axhline(0, color=INK, lw=1.0, zorder=1)
     ax.axvline(1, color=INK, lw=1.0, zorder=1)
     counts = {"agree": 0, "disagree": 0, "undecided": 0, "equal": 0}
-    anchors, lines = [], [(1 / across, 0.0, across, 0.0), (1.0, -up, 1.0, up)]
-    for place, (_, row) in zip(places, frame.iterrows(), strict=True):
+    for place, below, (_, row) in zip(
+        places, frame.groupby(x).cumcount() % 2, frame.iterrows(), strict=True
+    ):
         undecided = verdict(row[low], row[high]) == "undecided"
         if row[x] == 1:
             kind = "equal"
@@ -188,10 +190,21 @@ def scatter_rule(
         colour = {"agree": INK, "disagree": VERDICTS["lower"]}.get(kind, MUTED)
         if math.isfinite(row[low]) and math.isfinite(row[high]):
             ax.plot([place] * 2, [row[low], row[high]], color=colour, lw=1.4, zorder=2)
-            lines.append((place, row[low], place, row[high]))
         face = PAPER if undecided else colour
         ax.plot(place, row[y], "o", color=colour, mfc=face, mew=1.3, ms=6, zorder=3)
-        anchors.append((str(row[label]) if label else "", place, row[y], colour))
+        if label:  # at its interval's end, and those side by side by turns above and below
+            end = np.nan_to_num(row[low if below else high], nan=row[y], posinf=up, neginf=-up)
+            ax.annotate(
+                str(row[label]),
+                (place, end),
+                (0, -4 if below else 4),
+                textcoords="offset points",
+                color=colour,
+                ha="center",
+                va="top" if below else "bottom",
+                size=8,
+                path_effects=[withStroke(linewidth=2.5, foreground=PAPER)],
+            )
     ax.set_xscale("log")
     ticks = [t for t in (0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100) if 1 / across <= t <= across]
     ax.set_xticks(ticks, [f"{t:g}" if t >= 1 else f"1/{round(1 / t)}" for t in ticks])
@@ -203,8 +216,6 @@ def scatter_rule(
         ylabel=ylabel or y,
         title=title,
     )
-    if label:
-        name_points(ax, anchors, lines=lines)
     return say(
         ax,
         title,

@@ -147,41 +147,53 @@ class Lab:
         """The encoder's learning rate for each (family, target, labels): the best of a grid on dev.
 
         Every family has the same grid for every target and every budget of the profile, tried with
-        a seed of its own; a grid of one rate is not tried.  One trial may be a lucky one, so a rate
-        is judged by the mean of its trials with this budget and with the next smaller and larger
-        ones.  Numbers of labels that are no budget (None: all there are) take the nearest one's.
+        a seed of its own; a grid of one rate is not tried.  Where a best rate is at the grid's end,
+        the grid goes on there.  One trial may be a lucky one, so a rate is judged by the mean of
+        its trials with this budget and with the next smaller and larger ones.  Numbers of labels
+        that are no budget (None: all there are) take the nearest one's.
         """
         cells, budgets = list(cells), self.profile.budgets
-        wanted = {
-            (family, self.target(task).task) for family, task, _ in cells
-        } - self._rates.keys()
-        trials = {
-            (cell, labels, rate): self.run(
-                self.route(*cell, labels), target=cell[1], seed=TUNING_SEED, rate=rate
-            )
-            for cell in sorted(wanted)
-            for labels in budgets
-            for rate in self.profile.rates
-        }
-        if len(self.profile.rates) > 1 and trials:
-            self.complete(trials.values(), title="learning rates")
-        for cell in wanted:
-            self._rates[cell] = self._best_rates(
-                [[trials[cell, labels, rate] for rate in self.profile.rates] for labels in budgets]
-            )
+        wanted = {(family, self.target(task).task) for family, task, _ in cells}
+        grids = dict.fromkeys(sorted(wanted - self._rates.keys()), self.profile.rates)
+        while grids:
+            trials = {
+                (cell, labels, rate): self.run(
+                    self.route(*cell, labels), target=cell[1], seed=TUNING_SEED, rate=rate
+                )
+                for cell, grid in grids.items()
+                for labels in budgets
+                for rate in grid
+            }
+            if len(self.profile.rates) > 1:
+                self.complete(trials.values(), title="learning rates")
+            for cell, grid in list(grids.items()):
+                tried = [[trials[cell, labels, rate] for rate in grid] for labels in budgets]
+                best = self._best_rates(grid, tried)
+                grids[cell] = self._wider(grid, best)
+                if grids[cell] == grid:
+                    self._rates[cell] = best
+                    del grids[cell]
         nearest = {
             labels: int(np.argmin(np.abs(np.log(budgets) - np.log(labels or max(budgets)))))
             for _, _, labels in cells
         }
         return {(f, t, labels): self._rates[f, t][nearest[labels]] for f, t, labels in cells}
 
-    def _best_rates(self, trials: Sequence[Sequence[Run]]) -> list[float]:
+    def _wider(self, grid: tuple[float, ...], best: Sequence[float]) -> tuple[float, ...]:
+        """The grid, with the next rate beyond each end that is a best one."""
+        ladder = sorted({*grid, *self.profile.beyond})
+        low, high = ladder.index(min(grid)), ladder.index(max(grid))
+        low -= low > 0 and ladder[low] in best
+        high += high + 1 < len(ladder) and ladder[high] in best
+        return tuple(ladder[low : high + 1])
+
+    def _best_rates(self, grid: Sequence[float], trials: Sequence[Sequence[Run]]) -> list[float]:
         """The best rate for each row of trials (a budget; a column a rate), the first of equals."""
-        if len(self.profile.rates) == 1:
-            return [self.profile.rates[0]] * len(trials)
+        if len(grid) == 1:
+            return [grid[0]] * len(trials)
         scores = np.array([[self._dev(run, run.recipe.target or "") for run in r] for r in trials])
         means = [scores[max(0, i - 1) : i + 2].mean(axis=0) for i in range(len(scores))]
-        return [self.profile.rates[int(np.argmax(mean))] for mean in means]
+        return [grid[int(np.argmax(mean))] for mean in means]
 
     def choose(
         self, trials: Mapping[tuple[_Cell, _Setting], Run], *, title: str = "trials"

@@ -45,7 +45,8 @@ class Profile:
 
     ``pretrained`` is how a route begins that starts from a pretrained encoder, and ``own`` that
     which pretrains one here, with the changes ``reading`` of the recipe.  ``budgets`` are
-    numbers of labelled target sentences; ``support`` is that of each support task.  ``headline``:
+    numbers of labelled target sentences; ``support`` is that of each support task.  Rates
+    ``beyond`` the grid ``rates`` are tried where the best one is at that end.  ``headline``:
     fields that are others in the comparison which the study is about (lessons 04, 08, 09, 11):
     more seeds, more numbers of labels, longer training.  ``published``: whether its published runs
     count for its lessons; else everybody trains them, in minutes.
@@ -61,6 +62,7 @@ class Profile:
     rates: tuple[float, ...]
     recipe: Recipe = field(default_factory=Recipe)
     reading: Mapping[str, Any] = field(default_factory=dict)
+    beyond: tuple[float, ...] = ()
     headline: Mapping[str, Any] = field(default_factory=dict)
     published: bool = False
 
@@ -189,6 +191,7 @@ PROFILES: dict[str, Profile] = {
             "support": 3000,
             "seeds": tuple(range(10)),
             "rates": (1e-4, 3e-4, 1e-3),
+            "beyond": (1e-5, 3e-5, 3e-3, 1e-2),
             # 220 updates leave names at 52 and trees at 72 with a thousand labels on dev, these
             # at 58 and 77; with a hundred both do the same.
             "recipe": _REAL.replace(

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -126,6 +127,30 @@ def test_a_rate_is_the_best_on_dev_around_its_budget(
     assert count == 2 * 4 * 2
     lab.rates([("joint", "ner", 20)])
     assert len(asked) == count, "what is known is asked again"
+
+
+def test_the_grid_goes_on_where_the_best_rate_is_at_its_end(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    two = (Target("ner", "world", ("pos",), "world"), Target("dep", "world", ("pos",), "world"))
+    beyond = (1e-5, 1e-3, 3e-3, 1e-2)
+    lab.profile = dataclasses.replace(
+        TINY, targets=two, budgets=(8, 20), rates=(1e-4, 3e-4), beyond=beyond
+    )
+    best = {"ner": 1e-3, "dep": 1e-4}  # of ner two steps are taken, of dep one below the grid
+    asked: set[tuple[str | None, float]] = set()
+    monkeypatch.setattr(
+        lab,
+        "complete",
+        lambda runs, title: asked.update((r.recipe.target, r.recipe.encoder_lr) for r in runs),
+    )
+    monkeypatch.setattr(
+        lab, "_dev", lambda run, task: -abs(np.log(run.recipe.encoder_lr / best[task]))
+    )
+    asks = [("single", "ner", 8), ("single", "ner", 20), ("single", "dep", 8)]
+    assert lab.rates(asks) == dict(zip(asks, [1e-3, 1e-3, 1e-4], strict=True))
+    assert {rate for task, rate in asked if task == "ner"} == {1e-4, 3e-4, 1e-3, 3e-3}
+    assert {rate for task, rate in asked if task == "dep"} == {1e-5, 1e-4, 3e-4}
 
 
 def test_a_grid_of_one_rate_is_not_tried(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:

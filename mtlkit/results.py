@@ -226,7 +226,8 @@ class Store:
                 lines = lzma.decompress(pack.read_bytes()).splitlines()
             except lzma.LZMAError as error:
                 raise ResultsError(f"{pack}: not a whole xz file ({error}); {_RESTORE}") from error
-            kept = {_id(line, pack, number): line for number, line in enumerate(lines, start=1)}
+            numbered = enumerate(lines, start=1)
+            kept = {_parse(line, pack, number)["id"]: line for number, line in numbered}
             self._packs[pack] = stamp, kept
         return self._packs[pack][1]
 
@@ -249,7 +250,6 @@ def write_atomically(path: Path, content: str | bytes) -> None:
 _PACKS = "*.jsonl.xz"
 _RESTORE = "restore the file from version control, or publish it again"
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,128}")
-_ID = re.compile(rb'"id":"([A-Za-z0-9_-]{1,128})","ledger":')
 
 
 def check(record: Mapping[str, Any]) -> None:
@@ -271,12 +271,6 @@ def check(record: Mapping[str, Any]) -> None:
             f"run {record['id']}: ledger entries {clash} have names of the table's own columns; "
             "rename them"
         )
-
-
-def _id(line: bytes, pack: Path, number: int) -> str:
-    """The id of a record in a packed file, as `_dump` wrote it; what is in it is read by `load`."""
-    found = _ID.search(line)
-    return found[1].decode() if found else str(_parse(line, pack, number)["id"])
 
 
 def _parse(data: bytes, path: Path, line: int | None) -> Record:

@@ -154,7 +154,8 @@ def scatter_rule(
     if (frame[x] <= 0).any():
         raise FigureError(f"column {x!r} has {frame[x].min():g}: a ratio must be above zero")
     ax = ax or canvas(height=3.9)[1][0]
-    beside = frame.groupby(x).cumcount() - (frame.groupby(x)[x].transform("size") - 1) / 2
+    number = frame.groupby(x).cumcount()
+    beside = number - (frame.groupby(x)[x].transform("size") - 1) / 2
     places = frame[x] * 1.2**beside
     across = 1.35 * max(2.0, float(np.exp(np.abs(np.log(places)).max())))
     up = 1.3 * reach(frame[[y, low, high]])
@@ -176,9 +177,7 @@ def scatter_rule(
     ax.axhline(0, color=INK, lw=1.0, zorder=1)
     ax.axvline(1, color=INK, lw=1.0, zorder=1)
     counts = {"agree": 0, "disagree": 0, "undecided": 0, "equal": 0}
-    for place, below, (_, row) in zip(
-        places, frame.groupby(x).cumcount() % 2, frame.iterrows(), strict=True
-    ):
+    for place, below, (_, row) in zip(places, number % 2, frame.iterrows(), strict=True):
         undecided = verdict(row[low], row[high]) == "undecided"
         if row[x] == 1:
             kind = "equal"
